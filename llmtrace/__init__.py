@@ -1,0 +1,1 @@
+"""See what every LLM feature costs."""

@@ -1,0 +1,114 @@
+"""Settings, read once from the environment and the call of `instrument()` into a frozen object.
+
+An argument given in code wins over the environment, which wins over the default. This is the only module that reads
+environment variables.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from llmtrace.errors import ConfigError
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+JOURNAL_RETENTION_S = 24 * 3600
+HOME_BYTES = 2 * 1024**3
+QUEUE_SPANS = 2048
+QUEUE_BYTES = 16 * 1024 * 1024
+FLUSH_INTERVAL_S = 0.2
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an instrumented process was told. `None` means that nobody said."""
+
+    home: Path
+    service_name: str | None = None
+    environment: str | None = None
+    resource: dict[str, str] = field(default_factory=dict)
+    feature: str | None = None
+    feature_source: str | None = None
+    capture_content: bool = False
+    request_stream_usage: bool = True
+    otlp_endpoint: str | None = None
+    otlp_from_environment: bool = False
+    providers: frozenset[str] | None = None
+
+
+def default_home() -> Path:
+    """The directory for journal and database: `LLMTRACE_HOME`, or the platform's place for user data."""
+    given = os.environ.get("LLMTRACE_HOME")
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("llmtrace", appauthor=False)
+
+
+def is_disabled() -> bool:
+    """Whether the environment turns capture off: `LLMTRACE_DISABLED` or `OTEL_SDK_DISABLED`."""
+    return any(_is_true(os.environ.get(name)) for name in ("LLMTRACE_DISABLED", "OTEL_SDK_DISABLED"))
+
+
+def read_settings(
+    *,
+    service_name: str | None = None,
+    home: str | Path | None = None,
+    otlp: str | None = None,
+    feature: str | None = None,
+    capture_content: bool = False,
+    providers: tuple[str, ...] | list[str] | None = None,
+) -> Settings:
+    """Settings from the arguments of `instrument()` and the environment.
+
+    Raises:
+        ConfigError: an argument has a value that cannot be used.
+    """
+    env = os.environ
+    resource = _read_resource(env.get("OTEL_RESOURCE_ATTRIBUTES", ""))
+    name = service_name or env.get("OTEL_SERVICE_NAME") or resource.get("service.name")
+    environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
+    env_feature = env.get("LLMTRACE_FEATURE") or None
+    if otlp is not None and not otlp.startswith(("http://", "https://")):
+        raise ConfigError(f"otlp={otlp!r} is not an http:// or https:// address of an OTLP endpoint")
+    return Settings(
+        home=Path(home).expanduser() if home is not None else default_home(),
+        service_name=name,
+        environment=environment,
+        resource=resource,
+        feature=feature or env_feature,
+        feature_source=("default" if feature else "environment") if feature or env_feature else None,
+        capture_content=capture_content or _wants_content(env),
+        request_stream_usage=env.get("LLMTRACE_STREAM_USAGE", "").strip().lower() not in {"off", "0", "false", "no"},
+        otlp_endpoint=otlp,
+        otlp_from_environment=_exports_by_environment(env),
+        providers=frozenset(providers) if providers is not None else None,
+    )
+
+
+def _wants_content(env: "os._Environ[str]") -> bool:
+    otel = env.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").strip().lower()
+    return _is_true(env.get("LLMTRACE_CAPTURE_CONTENT")) or otel in _CONTENT_ON_SPANS
+
+
+def _exports_by_environment(env: "os._Environ[str]") -> bool:
+    named = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    exporters = env.get("OTEL_TRACES_EXPORTER", "otlp").split(",")
+    return bool(named) and "otlp" in (e.strip() for e in exporters)
+
+
+def _read_resource(text: str) -> dict[str, str]:
+    """`key=value,key=value`, percent-encoded; pairs that are none are left out.
+
+    Source: https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable
+    """
+    pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+    return {key.strip(): unquote(value.strip()) for key, _, value in pairs if key.strip()}
+
+
+def _is_true(value: str | None) -> bool:
+    return value is not None and value.strip().lower() in _TRUE

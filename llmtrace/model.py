@@ -1,0 +1,212 @@
+"""The values that travel through llmtrace: frozen, without behaviour, importing nothing of ours.
+
+A provider adapter turns SDK data into `Request`, `Response` and raw usage; an invocation turns those into a `Call`;
+the codec turns a `Call` into span attributes and back; pricing turns a call's usage into `CostItem`s and a `Cost`.
+`None` means "nobody said so" throughout: it is never a zero in disguise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+CallStatus: TypeAlias = Literal["ok", "error", "cancelled"]
+UsageSource: TypeAlias = Literal["provider", "estimated", "missing"]
+CostStatus: TypeAlias = Literal[
+    "exact",
+    "estimated",
+    "lower_bound",
+    "partial",
+    "unpriced",
+    "invalid_usage",
+    "not_billed",
+    "committed",
+    "provider_reported",
+    "price_expired",
+]
+RawUsage: TypeAlias = Mapping[str, Any]
+AttributeValue: TypeAlias = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one response, normalised so that every provider means the same.
+
+    `input_tokens` holds all input, cached and written to a cache included; `output_tokens` holds all output,
+    reasoning included. The others are subsets of those two. `None`: the provider did not say.
+    """
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asked a provider for; a field is `None` where the caller sent nothing."""
+
+    provider: str
+    operation: str
+    endpoint: str
+    model: str | None = None
+    stream: bool = False
+    server_address: str | None = None
+    server_port: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    choice_count: int | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    output_type: str | None = None
+    reasoning_level: str | None = None
+    service_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a provider answered, as far as it got; `usage` is the provider's own object, untouched."""
+
+    id: str | None = None
+    model: str | None = None
+    finish_reasons: tuple[str, ...] | None = None
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    usage: RawUsage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP attempt of a call: its outcome (a status code, or an error name) and the wait that followed it."""
+
+    outcome: str
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Prompt and answer of a call, as JSON in the shapes of OpenTelemetry's GenAI schemas. Kept only on request."""
+
+    input_messages: str | None = None
+    output_messages: str | None = None
+    system_instructions: str | None = None
+    tool_definitions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished call to a provider: what a row of the `calls` relation is made from.
+
+    Ids are lower-case hex. Times are nanoseconds since the epoch (UTC) and seconds. `usage` is normalised;
+    `response.usage` is the provider's own. `request_sent` is False where no connection was ever made, so that nothing
+    can have been billed. `usage_complete` is False where the stream ended before the provider's final count.
+    """
+
+    trace_id: str
+    span_id: str
+    started_at_ns: int
+    duration_s: float
+    request: Request
+    response: Response = field(default_factory=Response)
+    status: CallStatus = "ok"
+    parent_span_id: str | None = None
+    ttft_s: float | None = None
+    time_to_first_chunk_s: float | None = None
+    usage: Usage = field(default_factory=Usage)
+    usage_source: UsageSource = "missing"
+    usage_complete: bool = True
+    error_type: str | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+    request_sent: bool = True
+    attempts: tuple[Attempt, ...] = ()
+    rate_limits: Mapping[str, float] = field(default_factory=dict)
+    feature: str | None = None
+    feature_source: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    tenant: str | None = None
+    prompt_version: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A disjoint share of a call's usage that one price applies to.
+
+    `model` is set where the share was billed at another model's price than the call's (an advisor's turn).
+    """
+
+    component: str
+    amount: Decimal
+    unit: str = "token"
+    model: str | None = None
+    assumption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One dated row of the price book: the price of one component of one model under one set of conditions.
+
+    `rate_usd` is what the provider prints, for `per` units. `valid_to` is exclusive; `guaranteed_until` is the last
+    day of a promotion that nobody promised to continue.
+    """
+
+    id: str
+    provider: str
+    model: str
+    component: str
+    unit: str
+    rate_usd: Decimal
+    per: int
+    when: Mapping[str, Any]
+    valid_from: datetime
+    valid_to: datetime | None
+    guaranteed_until: datetime | None
+    source_url: str
+    source_note: str | None
+    verified_at: str
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class CostItem:
+    """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced."""
+
+    component: str
+    quantity: Decimal
+    unit: str
+    rate_usd: Decimal | None
+    per: int
+    multiplier: Decimal
+    multiplier_reason: str | None
+    cost_usd: Decimal | None
+    price_id: str | None
+    confidence: str | None = None
+    source_url: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call cost, how sure that is, and the items that add up to it.
+
+    `total_usd` is None where the price is unknown, 0 only where nothing was billed.
+    """
+
+    status: CostStatus
+    total_usd: Decimal | None
+    items: tuple[CostItem, ...] = ()
+    reason: str | None = None
+    price_book: str | None = None

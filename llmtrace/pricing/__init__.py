@@ -1,0 +1,7 @@
+"""What a call costs: a dated book of prices, and exact arithmetic over it."""
+
+from llmtrace.pricing.book import PriceBook, load_book
+from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.public import price
+
+__all__ = ["PriceBook", "PricingFacts", "load_book", "price", "price_usage"]

@@ -1,0 +1,297 @@
+"""The price book: dated rows with their sources, read from `prices/*.yaml`, looked up by model, component and time.
+
+A price is never overwritten: a new one gets a row with its own start date, so that last month's calls keep last
+month's prices. Every condition a provider prices by (tier, batch, speed, geography, request size) is part of a row;
+where a call states a condition that no row and no multiplier answers, there is no price, rather than the standard one.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import yaml
+
+from llmtrace import resources
+from llmtrace.errors import PriceBookError
+from llmtrace.model import Price
+
+PRICES_PACKAGE = "llmtrace.pricing.prices"
+TOKENS_PER_MTOK = 1_000_000
+
+# What a call is taken to be where it states nothing else; a row's `when` leaves these out.
+CONDITION_DEFAULTS: Mapping[str, Any] = {
+    "service_tier": "default",
+    "batch": False,
+    "speed": "standard",
+    "geo": "global",
+    "region": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The model of the book that a name stands for, and how it was found: `exact`, `alias` or `family`."""
+
+    model: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """What a model name pointed at during an interval; `valid_to` is exclusive."""
+
+    name: str
+    model: str
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplier:
+    """A factor that the provider defines over its own rates, such as 1.1 for inference kept in the US."""
+
+    name: str
+    factor: Decimal
+    when: Mapping[str, Any]
+    models: frozenset[str]
+    valid_from: datetime
+    valid_to: datetime | None
+    source_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PricedRate:
+    """A price together with the multipliers that the call's conditions call for."""
+
+    price: Price
+    multipliers: tuple[Multiplier, ...]
+
+
+@dataclass(frozen=True)
+class PriceBook:
+    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files."""
+
+    version: str
+    prices: tuple[Price, ...]
+    aliases: tuple[Alias, ...] = ()
+    multipliers: tuple[Multiplier, ...] = ()
+    families: frozenset[str] = frozenset()
+    _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
+    _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
+    _aliases: dict[tuple[str, str], list[Alias]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Index the rows."""
+        for price in self.prices:
+            self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
+            self._models.add((price.provider, price.model))
+        for alias in self.aliases:
+            provider, _, name = alias.name.partition("/")
+            self._aliases.setdefault((provider, name), []).append(alias)
+
+    def providers(self) -> frozenset[str]:
+        """Providers that the book has any price for."""
+        return frozenset(p for p, _ in self._models)
+
+    def find_model(self, provider: str, name: str, at: datetime) -> Match | None:
+        """The model that NAME stood for at AT, or None when the book does not know it."""
+        if name.startswith("ft:"):
+            name = ":".join(name.split(":")[:2])
+        for alias in self._aliases.get((provider, name), ()):
+            if _holds(alias.valid_from, alias.valid_to, at):
+                return Match(alias.model, "alias")
+        if (provider, name) in self._models:
+            return Match(name, "exact")
+        base = _without_date(name)
+        if base is not None and f"{provider}/{base}" in self.families:
+            found = self.find_model(provider, base, at)
+            return None if found is None else Match(found.model, "family")
+        return None
+
+    def rows(self, provider: str, model: str | None = None) -> list[Price]:
+        """Rows of PROVIDER, or of one MODEL of it."""
+        return [p for p in self.prices if p.provider == provider and model in (None, p.model)]
+
+    def find_price(
+        self, provider: str, model: str, component: str, conditions: Mapping[str, Any], at: datetime
+    ) -> PricedRate | None:
+        """The one row that answers COMPONENT of MODEL under CONDITIONS at AT, or None where there is none.
+
+        Raises:
+            PriceBookError: two rows answer.
+        """
+        multipliers = tuple(m for m in self.multipliers if self._multiplies(m, provider, model, conditions, at))
+        answered = {key for m in multipliers for key in m.when}
+        stated = {k: CONDITION_DEFAULTS.get(k) if k in answered else v for k, v in conditions.items()}
+        found = [
+            price
+            for price in self._rows.get((provider, model, component), ())
+            if _holds(price.valid_from, price.valid_to, at) and _fits(price.when, stated)
+        ]
+        if len(found) > 1:
+            raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
+        return PricedRate(found[0], multipliers) if found else None
+
+    def _multiplies(
+        self, m: Multiplier, provider: str, model: str, conditions: Mapping[str, Any], at: datetime
+    ) -> bool:
+        return (
+            f"{provider}/{model}" in m.models
+            and _holds(m.valid_from, m.valid_to, at)
+            and all(conditions.get(key) in _any_of(value) for key, value in m.when.items())
+        )
+
+
+def _holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:
+    return valid_from <= at and (valid_to is None or at < valid_to)
+
+
+def _fits(when: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
+    """Whether a row's conditions are the stated ones: what a row leaves out is the default, not "any"."""
+    for key in {*stated, *when}:
+        if key == "input_tokens":
+            bounds = when.get(key)
+            if bounds is not None and not _in_range(stated.get(key), bounds):
+                return False
+        elif when.get(key, CONDITION_DEFAULTS.get(key)) != stated.get(key, CONDITION_DEFAULTS.get(key)):
+            return False
+    return True
+
+
+def _any_of(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else (value,)
+
+
+def _in_range(value: int | None, bounds: Mapping[str, int]) -> bool:
+    if value is None:
+        return False
+    tests = {"gt": value.__gt__, "gte": value.__ge__, "lt": value.__lt__, "lte": value.__le__}
+    return all(tests[op](limit) for op, limit in bounds.items())
+
+
+def _without_date(name: str) -> str | None:
+    """`gpt-5.4` for `gpt-5.4-2026-02-11`, `claude-x` for `claude-x-20260211`; None where no date ends the name."""
+    head, _, tail = name.rpartition("-")
+    if len(tail) == 8 and tail.isdigit() and head:
+        return head
+    parts = name.rsplit("-", 3)
+    if len(parts) == 4 and [len(p) for p in parts[1:]] == [4, 2, 2] and all(p.isdigit() for p in parts[1:]):
+        return parts[0]
+    return None
+
+
+@cache
+def load_book() -> PriceBook:
+    """The bundled book. Cached: the data does not change while the process lives."""
+    texts = {f.name: f.read_text(encoding="utf-8") for f in resources.list_files(PRICES_PACKAGE, suffix=".yaml")}
+    return read_book(texts)
+
+
+def read_book(texts: Mapping[str, str]) -> PriceBook:
+    """A book made from the YAML TEXTS, by file name.
+
+    Raises:
+        PriceBookError: a file cannot be read, or names a source that it does not list.
+    """
+    prices: list[Price] = []
+    aliases: list[Alias] = []
+    multipliers: list[Multiplier] = []
+    families: set[str] = set()
+    for name, text in sorted(texts.items()):
+        try:
+            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            prices += _read_prices(data)
+            aliases += _read_aliases(data)
+            multipliers += _read_multipliers(data)
+            families |= {f"{data['provider']}/{f}" for f in data.get("families", ())}
+        except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
+            raise PriceBookError(f"{name} is not a price file: {err!r}") from err
+    digest = hashlib.sha256("".join(f"{n}\n{t}\n" for n, t in sorted(texts.items())).encode()).hexdigest()
+    return PriceBook(digest[:12], tuple(prices), tuple(aliases), tuple(multipliers), frozenset(families))
+
+
+def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
+    provider, sources = data["provider"], data["sources"]
+    for model, entries in data["models"].items():
+        for entry in entries:
+            source = sources[entry["source"]]
+            for component, (rate, per, unit) in _rates(entry).items():
+                when = entry.get("when", {})
+                valid_from = _moment(entry["valid_from"])
+                yield Price(
+                    id=f"{provider}/{model}/{component}{_label(when)}@{valid_from.date()}",
+                    provider=provider,
+                    model=str(model),
+                    component=component,
+                    unit=unit,
+                    rate_usd=rate,
+                    per=per,
+                    when=when,
+                    valid_from=valid_from,
+                    valid_to=_moment_or_none(entry.get("valid_to")),
+                    guaranteed_until=_moment_or_none(entry.get("guaranteed_until")),
+                    source_url=source["url"],
+                    source_note=entry.get("note") or source.get("note"),
+                    verified_at=str(source["verified_at"]),
+                    confidence=entry.get("confidence") or source["confidence"],
+                )
+
+
+def _rates(entry: Mapping[str, Any]) -> dict[str, tuple[Decimal, int, str]]:
+    """Component to (rate, per, unit): `usd_per_mtok` for tokens, `usd` for everything counted otherwise."""
+    rates = {c: (Decimal(r), TOKENS_PER_MTOK, "token") for c, r in entry.get("usd_per_mtok", {}).items()}
+    for component, spec in entry.get("usd", {}).items():
+        rates[component] = (Decimal(spec["rate"]), int(spec.get("per", 1)), spec["unit"])
+    return rates
+
+
+def _read_aliases(data: Mapping[str, Any]) -> Iterable[Alias]:
+    for row in data.get("aliases", ()):
+        yield Alias(
+            name=f"{data['provider']}/{row['alias']}",
+            model=row["model"],
+            valid_from=_moment(row["valid_from"]),
+            valid_to=_moment_or_none(row.get("valid_to")),
+        )
+
+
+def _read_multipliers(data: Mapping[str, Any]) -> Iterable[Multiplier]:
+    for row in data.get("multipliers", ()):
+        yield Multiplier(
+            name=row["name"],
+            factor=Decimal(row["factor"]),
+            when=row["when"],
+            models=frozenset(f"{data['provider']}/{m}" for m in row["models"]),
+            valid_from=_moment(row["valid_from"]),
+            valid_to=_moment_or_none(row.get("valid_to")),
+            source_url=data["sources"][row["source"]]["url"],
+        )
+
+
+def _label(when: Mapping[str, Any]) -> str:
+    """`/service_tier=flex/input_tokens>272000`: the conditions, so that a row's id says what it is for."""
+    signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+    parts = []
+    for key, value in sorted(when.items()):
+        if isinstance(value, Mapping):
+            parts += [f"{key}{signs[op]}{limit}" for op, limit in value.items()]
+        else:
+            parts.append(key if value is True else f"{key}={value}")
+    return "".join(f"/{p}" for p in parts)
+
+
+def _moment(value: date | datetime | str) -> datetime:
+    """VALUE as a UTC moment: a bare date is its midnight."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _moment_or_none(value: date | datetime | str | None) -> datetime | None:
+    return None if value is None else _moment(value)

@@ -1,0 +1,163 @@
+"""Turns a response's usage into a bill: quantities × rates ÷ per × named multipliers, in exact decimals.
+
+The provider's adapter splits usage into disjoint quantities; the book has at most one price for each. What has no
+price stays without one: the call is then `partial` or `unpriced`, never cheaper.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from typing import Any
+
+from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
+from llmtrace.pricing.book import CONDITION_DEFAULTS, PricedRate, PriceBook
+from llmtrace.providers import InvalidUsage, find_provider
+
+EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+TWELVE_PLACES = Decimal("0.000000000001")
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PricingFacts:
+    """What a price depends on beside the usage: who answered, when, and under which conditions.
+
+    `models` are the names to try in order: the answered model, then the asked one. `conditions` hold the keys of
+    `CONDITION_DEFAULTS`, in the words of the provider's response where it has them.
+    """
+
+    provider: str
+    models: tuple[str, ...]
+    at: datetime
+    endpoint: str | None = None
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    http_status: int | None = None
+    request_sent: bool = True
+    finish_reasons: tuple[str, ...] = ()
+    usage_estimated: bool = False
+    usage_complete: bool = True
+
+
+def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
+    """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
+    if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
+        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a refused request")
+    adapter = find_provider(facts.provider)
+    if adapter is None or facts.provider not in book.providers():
+        return _unpriced(book, f"no prices for provider {facts.provider}")
+    if not usage:
+        return _unpriced(book, "the provider reported no usage")
+    try:
+        terms = adapter.bill(usage, facts.conditions, facts.finish_reasons)
+    except InvalidUsage as err:
+        return Cost("invalid_usage", None, reason=str(err), price_book=book.version)
+    match = _find_model(book, facts)
+    if match is None:
+        return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
+    if terms.not_billed is not None:
+        return Cost("not_billed", Decimal(0), reason=terms.not_billed, price_book=book.version)
+    conditions = {**CONDITION_DEFAULTS, **terms.conditions}
+    items = tuple(_item(book, facts, match, conditions, q) for q in terms.quantities if q.amount)
+    return _sum_up(book, facts, items, terms.committed)
+
+
+def _find_model(book: PriceBook, facts: PricingFacts) -> str | None:
+    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it."""
+    for i, name in enumerate(facts.models):
+        if i and not facts.models[0].startswith(name):
+            continue
+        match = book.find_model(facts.provider, name, facts.at)
+        if match is not None:
+            return match.model
+    return None
+
+
+def _item(
+    book: PriceBook, facts: PricingFacts, model: str, conditions: Mapping[str, Any], quantity: Quantity
+) -> CostItem:
+    if quantity.model is not None:
+        other = book.find_model(facts.provider, quantity.model, facts.at)
+        model = other.model if other is not None else quantity.model
+    found = book.find_price(facts.provider, model, quantity.component, conditions, facts.at)
+    if found is None:
+        return _unpriced_item(model, conditions, quantity)
+    factor = ONE
+    for m in found.multipliers:
+        factor = EXACT.multiply(factor, m.factor)
+    price = found.price
+    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), Decimal(price.per))
+    return CostItem(
+        component=quantity.component,
+        quantity=quantity.amount,
+        unit=price.unit,
+        rate_usd=price.rate_usd,
+        per=price.per,
+        multiplier=factor,
+        multiplier_reason=", ".join(m.name for m in found.multipliers) or None,
+        cost_usd=EXACT.multiply(cost, factor).quantize(TWELVE_PLACES, context=EXACT),
+        price_id=price.id,
+        confidence=price.confidence,
+        source_url=price.source_url,
+        note=_note(found, quantity, facts.at),
+    )
+
+
+def _note(found: PricedRate, quantity: Quantity, at: datetime) -> str | None:
+    expired = _expired(found, at)
+    parts = (quantity.assumption, f"promotion guaranteed until {expired:%Y-%m-%d}" if expired else None)
+    return "; ".join(p for p in parts if p) or None
+
+
+def _expired(found: PricedRate, at: datetime) -> datetime | None:
+    until = found.price.guaranteed_until
+    return until if until is not None and at.date() > until.date() else None
+
+
+def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity) -> CostItem:
+    stated = ", ".join(f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k != "input_tokens")
+    return CostItem(
+        component=quantity.component,
+        quantity=quantity.amount,
+        unit=quantity.unit,
+        rate_usd=None,
+        per=1,
+        multiplier=ONE,
+        multiplier_reason=None,
+        cost_usd=None,
+        price_id=None,
+        note=f"no price for {quantity.component} of {model}" + (f" with {stated}" if stated else ""),
+    )
+
+
+def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool) -> Cost:
+    missing = [i for i in items if i.cost_usd is None]
+    total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
+    reason = "; ".join(i.note for i in missing if i.note) or None
+    if missing and len(missing) == len(items):
+        return Cost("unpriced", None, items, reason, book.version)
+    if committed:
+        return Cost("committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version)
+    return Cost(_status(facts, items, bool(missing)), total, items, reason or _why(facts, items), book.version)
+
+
+def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool) -> CostStatus:
+    if missing:
+        return "partial"
+    if facts.usage_estimated:
+        return "estimated"
+    if not facts.usage_complete:
+        return "lower_bound"
+    return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
+
+
+def _why(facts: PricingFacts, items: Iterable[CostItem]) -> str | None:
+    if facts.usage_estimated:
+        return "the provider sent no usage; tokens were counted here"
+    if not facts.usage_complete:
+        return "the stream ended before the provider's final count"
+    return "; ".join(sorted({i.note for i in items if i.note})) or None
+
+
+def _unpriced(book: PriceBook, reason: str) -> Cost:
+    return Cost("unpriced", None, reason=reason, price_book=book.version)

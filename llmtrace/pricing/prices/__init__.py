@@ -1,0 +1,1 @@
+"""Price data: one YAML file per provider, read by `llmtrace.pricing.book`."""

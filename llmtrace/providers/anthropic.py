@@ -1,0 +1,185 @@
+"""Anthropic's messages, plain and beta, on its own API and through Bedrock and Vertex.
+
+Source: https://platform.claude.com/docs/en/api/messages
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from llmtrace.model import Response
+from llmtrace.providers.anthropic_usage import bill, merge_usage, normalise
+from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, path_of
+
+MESSAGES = Endpoint("messages", "chat")
+ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (("POST", "/v1/messages", MESSAGES),)
+
+# The SDK's clients for other clouds, by the start of their class name after `Async`.
+CLIENTS: tuple[tuple[str, str], ...] = (
+    ("AnthropicBedrock", "aws.bedrock"),
+    ("AnthropicAWS", "aws.bedrock"),
+    ("AnthropicVertex", "gcp.vertex_ai"),
+    ("AnthropicGoogleCloud", "gcp.vertex_ai"),
+    ("AnthropicFoundry", "azure.ai.inference"),
+)
+KEPT_TEXT_CHARACTERS = 32_768
+DELTA_TEXTS = ("text", "thinking", "partial_json")
+RATE_LIMIT_UNITS = ("requests", "tokens", "input-tokens", "output-tokens")
+
+
+@lru_cache(maxsize=512)
+def find_endpoint(method: str, url: str) -> Endpoint | None:
+    """The endpoint that a request of METHOD to URL (a path, or absolute) calls, if llmtrace records it."""
+    path = path_of(url)
+    for verb, suffix, endpoint in ENDPOINTS:
+        if method.upper() == verb and path.endswith(suffix):
+            return endpoint
+    return None
+
+
+@lru_cache(maxsize=512)
+def find_provider_name(host: str | None, client_class: str) -> str:
+    """Who answers the client of class CLIENT_CLASS, in OpenTelemetry's words."""
+    name = client_class.removeprefix("Async")
+    return next((provider for start, provider in CLIENTS if name.startswith(start)), "anthropic")
+
+
+def read_request(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Request` that BODY, the JSON that is sent, has a value for."""
+    output = as_mapping(body.get("output_config")) or as_mapping(body.get("output_format"))
+    structured = as_mapping(output.get("format")) or (output if "schema" in output else {})
+    return {
+        "model": as_text(body.get("model")),
+        "max_tokens": as_int(body.get("max_tokens")),
+        "temperature": as_float(body.get("temperature")),
+        "top_p": as_float(body.get("top_p")),
+        "top_k": as_int(body.get("top_k")),
+        "stop_sequences": as_texts(body.get("stop_sequences")),
+        "output_type": "json" if structured else None,
+        "reasoning_level": as_text(output.get("effort")),
+        "service_tier": as_text(body.get("service_tier")),
+    }
+
+
+def read_response(body: Mapping[str, Any]) -> Response:
+    """The response in BODY, a whole message."""
+    usage = as_mapping(body.get("usage"))
+    reason = as_text(body.get("stop_reason"))
+    return Response(
+        id=as_text(body.get("id")),
+        model=as_text(body.get("model")),
+        finish_reasons=(reason,) if reason else None,
+        service_tier=as_text(usage.get("service_tier")),
+        usage=usage or None,
+    )
+
+
+def read_error(body: Mapping[str, Any]) -> str | None:
+    """The type in the API's error envelope, such as `overloaded_error`."""
+    return as_text((as_mapping(body.get("error")) or body).get("type"))
+
+
+def read_rate_limits(headers: Mapping[str, str]) -> dict[str, float]:
+    """Limits from `anthropic-ratelimit-UNIT-{limit,remaining,reset}`: counts, and seconds until a reset."""
+    limits: dict[str, float] = {}
+    for unit in RATE_LIMIT_UNITS:
+        name = unit.replace("-", "_")
+        for kind in ("limit", "remaining"):
+            text = headers.get(f"anthropic-ratelimit-{unit}-{kind}")
+            if text is not None and text.isdigit():
+                limits[f"{name}.{kind}"] = float(text)
+        reset = headers.get(f"anthropic-ratelimit-{unit}-reset")
+        if reset is not None:
+            limits[f"{name}.reset_s"] = _seconds_until(reset)
+    return limits
+
+
+def _seconds_until(moment: str) -> float:
+    """Seconds from now until MOMENT, an RFC 3339 time; 0 where it is over."""
+    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(UTC)
+    return max(0.0, round(left.total_seconds(), 3))
+
+
+def prompt_texts(body: Mapping[str, Any]) -> list[str]:
+    """Nothing: a stream tells its input count at the start, so the prompt need not be counted."""
+    return []
+
+
+class MessageFold:
+    """Gathers the events of a streamed message.
+
+    Counts are cumulative: each replaces the one before, none is added.
+    Source: https://platform.claude.com/docs/en/build-with-claude/streaming
+    """
+
+    __slots__ = ("_kept", "_message", "_reason", "_stopped", "text_parts", "usage", "usage_complete")
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self.text_parts: list[str] = []
+        self.usage: Mapping[str, Any] | None = None
+        self.usage_complete = False
+        self._message: Mapping[str, Any] = {}
+        self._reason: str | None = None
+        self._stopped = False
+        self._kept = 0
+
+    def add(self, event: Mapping[str, Any]) -> bool:
+        """Take an event; True when it carried output of the model."""
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            delta = event.get("delta") or {}
+            for name in DELTA_TEXTS:
+                text = delta.get(name)
+                if text:
+                    if self._kept < KEPT_TEXT_CHARACTERS:
+                        self.text_parts.append(text)
+                        self._kept += len(text)
+                    return True
+        elif kind == "message_delta":
+            self.usage = merge_usage(self.usage, as_mapping(event.get("usage")))
+            self.usage_complete = self.usage_complete or "usage" in event
+            self._reason = as_text(as_mapping(event.get("delta")).get("stop_reason")) or self._reason
+        elif kind == "message_start":
+            self._message = as_mapping(event.get("message"))
+            self.usage = merge_usage(self.usage, as_mapping(self._message.get("usage")))
+        elif kind == "message_stop":
+            self._stopped = True
+        return False
+
+    def response(self) -> Response:
+        """The response as far as it got."""
+        return Response(
+            id=as_text(self._message.get("id")),
+            model=as_text(self._message.get("model")),
+            finish_reasons=(self._reason,) if self._reason else None,
+            service_tier=as_text(as_mapping(self.usage).get("service_tier")),
+            usage=self.usage,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model finished its answer."""
+        return self._stopped or self._reason is not None
+
+
+def _new_fold(endpoint: Endpoint) -> MessageFold:
+    return MessageFold()
+
+
+FAMILY = Family(
+    sdk="anthropic",
+    providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)}),
+    find_endpoint=find_endpoint,
+    find_provider_name=find_provider_name,
+    read_request=read_request,
+    read_response=read_response,
+    read_error=read_error,
+    read_rate_limits=read_rate_limits,
+    new_fold=_new_fold,
+    prompt_texts=prompt_texts,
+    normalise=normalise,
+    bill=bill,
+    request_id_header="request-id",
+)

@@ -1,0 +1,111 @@
+"""Anthropic's usage objects: `input_tokens` leaves out what was read from and written to a cache.
+
+Compaction and advisor turns stand only in `iterations`, not in the top-level counts, and an advisor is billed at its
+own model's price. A refusal before any output is not charged.
+
+Sources: https://platform.claude.com/docs/en/about-claude/pricing,
+https://platform.claude.com/docs/en/build-with-claude/prompt-caching,
+https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from llmtrace.model import Quantity, RawUsage, Usage
+from llmtrace.providers.base import Billing, as_mapping, as_text, count, require
+
+READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
+# Iterations whose tokens the top-level counts leave out; the others are their sum.
+BILLED_APART = frozenset({"compaction", "advisor_message"})
+TIERS = {"standard": "default"}
+
+
+def merge_usage(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Mapping[str, Any]:
+    """BEFORE with every value that AFTER states: an event's null or missing field says nothing."""
+    stated = {key: value for key, value in after.items() if value is not None}
+    return {**before, **stated} if before else stated
+
+
+def normalise(usage: RawUsage) -> Usage:
+    """USAGE in llmtrace's words: cache reads and writes are added to the input, separate turns to both sides.
+
+    Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
+    """
+    turns = [usage, *_billed_apart(usage)]
+    fresh = count(usage, "input_tokens")
+    inputs = [count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
+    read = [count(t, READ) for t in turns]
+    written = [count(t, WRITTEN) for t in turns]
+    output = count(usage, "output_tokens")
+    return Usage(
+        input_tokens=None if fresh is None else sum(inputs),
+        cached_input_tokens=_sum(read),
+        cache_write_tokens=_sum(written),
+        output_tokens=None if output is None else sum(count(t, "output_tokens") or 0 for t in turns),
+        reasoning_tokens=count(as_mapping(usage.get("output_tokens_details")), "thinking_tokens"),
+    )
+
+
+def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
+    """USAGE as disjoint quantities, under what it and the call STATED.
+
+    Raises:
+        InvalidUsage: a count is negative, or there is no input count.
+    """
+    require(usage, "input_tokens")
+    total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
+    quantities = _turn(usage, None)
+    for turn in _billed_apart(usage):
+        quantities += _turn(turn, as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None)
+    searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
+    quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
+    conditions: dict[str, Any] = {"input_tokens": total_in}
+    if stated.get("batch") or tier == "batch":
+        conditions["batch"] = True
+    elif tier not in (None, "standard", "default", "auto", "priority"):
+        conditions["service_tier"] = tier
+    for key, name in (("speed", "speed"), ("geo", "inference_geo")):
+        value = _text(usage.get(name)) or _text(stated.get(key))
+        if value is not None and value != "not_available":
+            conditions[key] = value
+    refused = "refusal" in finish_reasons and not count(usage, "output_tokens")
+    return Billing(
+        tuple(quantities),
+        conditions,
+        committed=tier == "priority",
+        not_billed="refused before any output" if refused else None,
+    )
+
+
+def _turn(turn: Mapping[str, Any], model: str | None) -> list[Quantity]:
+    """The quantities of one turn; writes without a split by time to live are taken as 5 minutes, the default."""
+    split = as_mapping(turn.get("cache_creation"))
+    hour, minutes = count(split, "ephemeral_1h_input_tokens"), count(split, "ephemeral_5m_input_tokens")
+    written = count(turn, WRITTEN) or 0
+    known = (hour or 0) + (minutes or 0)
+    assumed = written - known if written > known else 0
+    amounts = [
+        ("input_uncached", count(turn, "input_tokens") or 0, None),
+        ("input_cached", count(turn, READ) or 0, None),
+        ("cache_write_5m", (minutes or 0) + assumed, "taken as a 5-minute cache write" if assumed else None),
+        ("cache_write_1h", hour or 0, None),
+        ("output", count(turn, "output_tokens") or 0, None),
+    ]
+    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts]
+
+
+def _billed_apart(usage: RawUsage) -> list[Mapping[str, Any]]:
+    iterations = usage.get("iterations")
+    entries = [as_mapping(i) for i in iterations] if isinstance(iterations, list | tuple) else []
+    return [i for i in entries if i.get("type") in BILLED_APART]
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    said = [n for n in counts if n is not None]
+    return sum(said) if said else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

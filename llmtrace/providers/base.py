@@ -1,0 +1,144 @@
+"""What an API family has to offer, and the few readers that all of them share.
+
+Everything here works on parsed JSON, never on SDK objects, so that one adapter serves every release of an SDK, raw
+bodies and recorded spans alike. A value of an unexpected type reads as absent rather than as something wrong.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from llmtrace.model import Quantity, RawUsage, Request, Response, Usage
+
+
+class InvalidUsage(Exception):
+    """A usage object contradicts itself, so that nothing can be billed from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A billable operation of an API: its `name` in llmtrace, and its `operation` in OpenTelemetry's words."""
+
+    name: str
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
+
+    `not_billed` says why nothing is owed although there was usage; `committed` that it was paid for in advance.
+    """
+
+    quantities: tuple[Quantity, ...]
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    committed: bool = False
+    not_billed: str | None = None
+
+
+class Fold(Protocol):
+    """Gathers the events of one stream into the response that the same call would have returned whole."""
+
+    text_parts: list[str]
+
+    def add(self, event: Mapping[str, Any]) -> bool:
+        """Take EVENT; True when it carried output of the model."""
+
+    def response(self) -> Response:
+        """The response as far as it got."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model finished its answer."""
+
+    @property
+    def usage_complete(self) -> bool:
+        """Whether the provider's final count arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One API family: `sdk` is the Python package, `providers` whoever answers in this protocol."""
+
+    sdk: str
+    providers: frozenset[str]
+    find_endpoint: Callable[[str, str], Endpoint | None]
+    find_provider_name: Callable[[str | None, str], str]
+    read_request: Callable[[Endpoint, Mapping[str, Any]], dict[str, Any]]
+    read_response: Callable[[Mapping[str, Any]], Response]
+    read_error: Callable[[Mapping[str, Any]], str | None]
+    read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
+    new_fold: Callable[[Endpoint], Fold]
+    prompt_texts: Callable[[Mapping[str, Any]], list[str]]
+    normalise: Callable[[RawUsage], Usage]
+    bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
+    request_id_header: str
+    own_hosts: tuple[str, ...] = ()
+
+
+def as_int(value: Any) -> int | None:
+    """VALUE if it is a whole number, else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def as_float(value: Any) -> float | None:
+    """VALUE as a float if it is a number, else None."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def as_text(value: Any) -> str | None:
+    """VALUE if it is a non-empty string, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def as_texts(value: Any) -> tuple[str, ...] | None:
+    """VALUE as a tuple of strings: one string, or a list of nothing else; None otherwise."""
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    return None
+
+
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """VALUE if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def path_of(url: str) -> str:
+    """The path of URL, absolute or not, without its query and a trailing slash."""
+    path = url.partition("?")[0]
+    if "://" in path:
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
+    return path.rstrip("/")
+
+
+def count(usage: Mapping[str, Any], *names: str) -> int | None:
+    """The first of NAMES that USAGE has a whole number for.
+
+    Raises:
+        InvalidUsage: the number is negative.
+    """
+    for name in names:
+        value = as_int(usage.get(name))
+        if value is not None:
+            if value < 0:
+                raise InvalidUsage(f"{name} is {value}")
+            return value
+    return None
+
+
+def require(usage: Mapping[str, Any], *names: str) -> int:
+    """Like `count`, for a number without which there is no bill.
+
+    Raises:
+        InvalidUsage: none of NAMES is there, or the number is negative.
+    """
+    value = count(usage, *names)
+    if value is None:
+        raise InvalidUsage(f"usage has no {' or '.join(names)}")
+    return value

@@ -1,0 +1,1 @@
+"""Data files: database migrations and JSON schemas, read through `llmtrace.resources`."""
