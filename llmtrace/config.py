@@ -112,3 +112,31 @@ def _read_resource(text: str) -> dict[str, str]:
 
 def _is_true(value: str | None) -> bool:
     return value is not None and value.strip().lower() in _TRUE
+
+
+# The encodings by name, with the hash that tiktoken expects of each file.
+# Source: tiktoken_ext/openai_public.py of tiktoken 0.14 (MIT)
+TIKTOKEN_URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
+TIKTOKEN_SHA256 = {
+    "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+}
+
+
+def tiktoken_encoding_is_cached(name: str) -> bool:
+    """Whether the encoding NAME is on this machine, intact: tiktoken would download it otherwise.
+
+    Source: `tiktoken.load.read_file_cached`: the file's name is the SHA-1 of its address.
+    """
+    import hashlib
+    import tempfile
+
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
+    if folder is None:
+        folder = os.path.join(tempfile.gettempdir(), "data-gym-cache")
+    key = hashlib.sha1(TIKTOKEN_URL.format(name=name).encode(), usedforsecurity=False).hexdigest()
+    try:
+        data = Path(folder, key).read_bytes() if folder else b""
+    except OSError:
+        return False
+    return hashlib.sha256(data).hexdigest() == TIKTOKEN_SHA256.get(name)

@@ -142,6 +142,27 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """One span as it travels: OpenTelemetry's fields, with ids as lower-case hex and times in nanoseconds (UTC).
+
+    `kind` and `status_code` are OTLP's numbers (3 is CLIENT; 0 unset, 1 ok, 2 error).
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    start_ns: int
+    end_ns: int
+    kind: int = 3
+    status_code: int = 0
+    status_message: str = ""
+    attributes: Attributes = field(default_factory=dict)
+    resource: Attributes = field(default_factory=dict)
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quantity:
     """A disjoint share of a call's usage that one price applies to.
 

@@ -1,7 +1,8 @@
 """What a call costs: a dated book of prices, and exact arithmetic over it."""
 
 from llmtrace.pricing.book import PriceBook, load_book
+from llmtrace.pricing.calls import price_call
 from llmtrace.pricing.cost import PricingFacts, price_usage
 from llmtrace.pricing.public import price
 
-__all__ = ["PriceBook", "PricingFacts", "load_book", "price", "price_usage"]
+__all__ = ["PriceBook", "PricingFacts", "load_book", "price", "price_call", "price_usage"]

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.anthropic_usage import bill, merge_usage, normalise
+from llmtrace.providers.anthropic_content import read_content
+from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, path_of
 
 MESSAGES = Endpoint("messages", "chat")
@@ -180,6 +181,8 @@ FAMILY = Family(
     new_fold=_new_fold,
     prompt_texts=prompt_texts,
     normalise=normalise,
+    denormalise=denormalise,
     bill=bill,
+    read_content=read_content,
     request_id_header="request-id",
 )

@@ -47,6 +47,17 @@ def normalise(usage: RawUsage) -> Usage:
     )
 
 
+def denormalise(usage: Usage) -> RawUsage:
+    """USAGE as Anthropic would report it: for counts that are not the provider's own."""
+    cached, written = usage.cached_input_tokens or 0, usage.cache_write_tokens or 0
+    return {
+        "input_tokens": None if usage.input_tokens is None else usage.input_tokens - cached - written,
+        READ: cached,
+        WRITTEN: written,
+        "output_tokens": usage.output_tokens,
+    }
+
+
 def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
     """USAGE as disjoint quantities, under what it and the call STATED.
 

@@ -4,11 +4,11 @@ Everything here works on parsed JSON, never on SDK objects, so that one adapter 
 bodies and recorded spans alike. A value of an unexpected type reads as absent rather than as something wrong.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llmtrace.model import Quantity, RawUsage, Request, Response, Usage
+from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 
 class InvalidUsage(Exception):
@@ -71,7 +71,9 @@ class Family:
     new_fold: Callable[[Endpoint], Fold]
     prompt_texts: Callable[[Mapping[str, Any]], list[str]]
     normalise: Callable[[RawUsage], Usage]
+    denormalise: Callable[[Usage], RawUsage]
     bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
+    read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
 

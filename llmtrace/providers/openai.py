@@ -10,7 +10,8 @@ from typing import Any
 
 from llmtrace.model import Response
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, path_of
-from llmtrace.providers.openai_usage import bill, normalise
+from llmtrace.providers.openai_content import read_content
+from llmtrace.providers.openai_usage import bill, denormalise, normalise
 
 CHAT = Endpoint("chat.completions", "chat")
 
@@ -232,7 +233,9 @@ FAMILY = Family(
     new_fold=_new_fold,
     prompt_texts=prompt_texts,
     normalise=normalise,
+    denormalise=denormalise,
     bill=bill,
+    read_content=read_content,
     request_id_header="x-request-id",
     own_hosts=("api.openai.com",),
 )

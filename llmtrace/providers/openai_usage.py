@@ -37,6 +37,22 @@ def normalise(usage: RawUsage) -> Usage:
     )
 
 
+def denormalise(usage: Usage) -> RawUsage:
+    """USAGE as OpenAI would report it: for counts that are not the provider's own."""
+    into = {
+        "cached_tokens": usage.cached_input_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "audio_tokens": usage.input_audio_tokens,
+    }
+    out = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.output_audio_tokens}
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "input_tokens_details": into,
+        "output_tokens_details": out,
+    }
+
+
 def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
     """USAGE as disjoint quantities, under what the call STATED.
 

@@ -1,0 +1,254 @@
+"""Turns a `Call` into a span's attributes and back: the one place where attribute names meet our fields.
+
+Each table row names an attribute and the field it carries. An absent value writes no attribute; an attribute of an
+unexpected type reads as absent.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from llmtrace import semconv as s
+from llmtrace.model import Attempt, Attributes, AttributeValue, Call, CallStatus, Content, Request, Response, Span, Usage
+
+STATUS_ERROR = 2
+OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
+
+REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.PROVIDER_NAME, "provider", str),
+    (s.OPERATION_NAME, "operation", str),
+    (s.ENDPOINT, "endpoint", str),
+    (s.REQUEST_MODEL, "model", str),
+    (s.SERVER_ADDRESS, "server_address", str),
+    (s.SERVER_PORT, "server_port", int),
+    (s.REQUEST_MAX_TOKENS, "max_tokens", int),
+    (s.REQUEST_TEMPERATURE, "temperature", float),
+    (s.REQUEST_TOP_P, "top_p", float),
+    (s.REQUEST_TOP_K, "top_k", int),
+    (s.REQUEST_FREQUENCY_PENALTY, "frequency_penalty", float),
+    (s.REQUEST_PRESENCE_PENALTY, "presence_penalty", float),
+    (s.REQUEST_SEED, "seed", int),
+    (s.REQUEST_CHOICE_COUNT, "choice_count", int),
+    (s.REQUEST_STOP_SEQUENCES, "stop_sequences", tuple),
+    (s.OUTPUT_TYPE, "output_type", str),
+    (s.REQUEST_REASONING_LEVEL, "reasoning_level", str),
+)
+RESPONSE_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.RESPONSE_ID, "id", str),
+    (s.RESPONSE_MODEL, "model", str),
+    (s.RESPONSE_FINISH_REASONS, "finish_reasons", tuple),
+    (s.OPENAI_SYSTEM_FINGERPRINT, "system_fingerprint", str),
+)
+USAGE_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.USAGE_INPUT_TOKENS, "input_tokens", int),
+    (s.USAGE_CACHE_READ_TOKENS, "cached_input_tokens", int),
+    (s.USAGE_CACHE_WRITE_TOKENS, "cache_write_tokens", int),
+    (s.USAGE_OUTPUT_TOKENS, "output_tokens", int),
+    (s.USAGE_REASONING_TOKENS, "reasoning_tokens", int),
+    (s.USAGE_INPUT_AUDIO_TOKENS, "input_audio_tokens", int),
+    (s.USAGE_OUTPUT_AUDIO_TOKENS, "output_audio_tokens", int),
+    (s.USAGE_INPUT_IMAGE_TOKENS, "image_tokens", int),
+)
+CALL_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.RESPONSE_TIME_TO_FIRST_CHUNK, "time_to_first_chunk_s", float),
+    (s.TTFT_S, "ttft_s", float),
+    (s.ERROR_TYPE, "error_type", str),
+    (s.HTTP_STATUS_CODE, "http_status", int),
+    (s.REQUEST_ID, "request_id", str),
+    (s.FEATURE, "feature", str),
+    (s.FEATURE_SOURCE, "feature_source", str),
+    (s.USER_ID, "user_id", str),
+    (s.SESSION_ID, "session_id", str),
+    (s.TENANT, "tenant", str),
+    (s.PROMPT_VERSION, "prompt_version", str),
+)
+CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.INPUT_MESSAGES, "input_messages", str),
+    (s.OUTPUT_MESSAGES, "output_messages", str),
+    (s.SYSTEM_INSTRUCTIONS, "system_instructions", str),
+    (s.TOOL_DEFINITIONS, "tool_definitions", str),
+)
+
+_T = TypeVar("_T")
+
+
+def encode(call: Call) -> Attributes:
+    """The span attributes that carry CALL."""
+    attributes: dict[str, AttributeValue] = {}
+    _write(attributes, REQUEST_FIELDS, call.request)
+    _write(attributes, RESPONSE_FIELDS, call.response)
+    _write(attributes, USAGE_FIELDS, call.usage)
+    _write(attributes, CALL_FIELDS, call)
+    if call.request.stream:
+        attributes[s.REQUEST_STREAM] = True
+    _write_tiers(attributes, call)
+    _write_usage(attributes, call)
+    _write_attempts(attributes, call)
+    if call.status == "cancelled":
+        attributes[s.STATUS] = call.status
+    if not call.request_sent:
+        attributes[s.REQUEST_SENT] = False
+    for key, limit in call.rate_limits.items():
+        attributes[s.RATE_LIMIT_PREFIX + key] = limit
+    for key, tag in call.tags.items():
+        attributes[s.TAG_PREFIX + key] = tag
+    if call.content is not None:
+        _write(attributes, CONTENT_FIELDS, call.content)
+    return attributes
+
+
+def to_span(call: Call, resource: Attributes) -> Span:
+    """CALL as a span of the process described by RESOURCE."""
+    model = call.request.model
+    return Span(
+        trace_id=call.trace_id,
+        span_id=call.span_id,
+        parent_span_id=call.parent_span_id,
+        name=f"{call.request.operation} {model}" if model else call.request.operation,
+        start_ns=call.started_at_ns,
+        end_ns=call.started_at_ns + round(call.duration_s * 1e9),
+        status_code=STATUS_ERROR if call.status == "error" else 0,
+        attributes=encode(call),
+        resource=resource,
+        scope=s.SCOPE_NAME,
+    )
+
+
+def decode(span: Span) -> Call | None:
+    """The call that SPAN carries, or None when it is not a call to a provider."""
+    attributes = span.attributes
+    operation, provider = attributes.get(s.OPERATION_NAME), attributes.get(s.PROVIDER_NAME)
+    if not isinstance(operation, str) or not isinstance(provider, str):
+        return None
+    request = _read(attributes, REQUEST_FIELDS)
+    request.setdefault("endpoint", operation)
+    call = _read(attributes, CALL_FIELDS)
+    content = _read(attributes, CONTENT_FIELDS)
+    usage = Usage(**_read(attributes, USAGE_FIELDS))
+    return Call(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        started_at_ns=span.start_ns,
+        duration_s=(span.end_ns - span.start_ns) / 1e9,
+        request=Request(
+            **request,
+            stream=attributes.get(s.REQUEST_STREAM) is True,
+            service_tier=_tier(attributes, s.OPENAI_REQUEST_SERVICE_TIER, s.REQUEST_SERVICE_TIER),
+        ),
+        response=Response(
+            **_read(attributes, RESPONSE_FIELDS),
+            service_tier=_tier(attributes, s.OPENAI_RESPONSE_SERVICE_TIER, s.RESPONSE_SERVICE_TIER),
+            usage=_raw_usage(attributes),
+        ),
+        status=_status(span),
+        usage=usage,
+        usage_source=_usage_source(attributes, usage),
+        usage_complete=attributes.get(s.USAGE_COMPLETE) is not False,
+        request_sent=attributes.get(s.REQUEST_SENT) is not False,
+        attempts=_attempts(attributes),
+        rate_limits=_prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
+        tags=_prefixed(attributes, s.TAG_PREFIX, str),
+        content=Content(**content) if content else None,
+        **call,
+    )
+
+
+def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, type], ...], source: object) -> None:
+    for attribute, name, _ in fields:
+        value = getattr(source, name)
+        if value is not None:
+            attributes[attribute] = value
+
+
+def _read(attributes: Attributes, fields: tuple[tuple[str, str, type], ...]) -> dict[str, Any]:
+    values = {}
+    for attribute, name, kind in fields:
+        value = _typed(attributes.get(attribute), kind)
+        if value is not None:
+            values[name] = value
+    return values
+
+
+def _typed(value: AttributeValue | None, kind: Callable[..., _T]) -> _T | None:
+    """VALUE if it is of KIND; a whole number is a float too, and a boolean is never a number."""
+    if value is None or (isinstance(value, bool) and kind is not bool):
+        return None
+    if kind is float and isinstance(value, int | float):
+        return kind(value)
+    if kind is tuple and isinstance(value, list | tuple):
+        return kind(value)
+    return value if isinstance(kind, type) and isinstance(value, kind) else None
+
+
+def _write_tiers(attributes: dict[str, AttributeValue], call: Call) -> None:
+    """Service tiers under OpenTelemetry's names for OpenAI, which are the only ones it has, else under ours."""
+    named = call.request.provider in OPENAI_FAMILY
+    asked, served = call.request.service_tier, call.response.service_tier
+    if asked is not None and not (named and asked == "auto"):
+        attributes[s.OPENAI_REQUEST_SERVICE_TIER if named else s.REQUEST_SERVICE_TIER] = asked
+    if served is not None:
+        attributes[s.OPENAI_RESPONSE_SERVICE_TIER if named else s.RESPONSE_SERVICE_TIER] = served
+    if named and call.request.endpoint == "chat.completions":
+        attributes[s.OPENAI_API_TYPE] = "chat_completions"
+
+
+def _write_usage(attributes: dict[str, AttributeValue], call: Call) -> None:
+    attributes[s.USAGE_SOURCE] = call.usage_source
+    if not call.usage_complete:
+        attributes[s.USAGE_COMPLETE] = False
+    if call.response.usage is not None:
+        attributes[s.USAGE_RAW] = json.dumps(call.response.usage, separators=(",", ":"), default=str)
+
+
+def _write_attempts(attributes: dict[str, AttributeValue], call: Call) -> None:
+    if not call.attempts:
+        return
+    attributes[s.ATTEMPTS] = len(call.attempts)
+    if len(call.attempts) > 1:
+        attributes[s.ATTEMPT_OUTCOMES] = tuple(a.outcome for a in call.attempts)
+        attributes[s.ATTEMPT_WAITS_S] = tuple(a.wait_s for a in call.attempts)
+
+
+def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
+    number = _typed(attributes.get(s.ATTEMPTS), int)
+    outcomes = _typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
+    waits = _typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
+    if outcomes and waits and len(outcomes) == len(waits):
+        return tuple(Attempt(str(o), float(w)) for o, w in zip(outcomes, waits, strict=True))
+    status = attributes.get(s.HTTP_STATUS_CODE) or attributes.get(s.ERROR_TYPE) or "?"
+    return (Attempt(str(status)),) * (number or 0)
+
+
+def _tier(attributes: Attributes, *names: str) -> str | None:
+    return next((t for n in names if (t := _typed(attributes.get(n), str)) is not None), None)
+
+
+def _status(span: Span) -> CallStatus:
+    if span.status_code == STATUS_ERROR:
+        return "error"
+    return "cancelled" if span.attributes.get(s.STATUS) == "cancelled" else "ok"
+
+
+def _usage_source(attributes: Attributes, usage: Usage) -> Any:
+    """Who counted the tokens; a span that does not say has them from the provider, if it has any."""
+    stated = attributes.get(s.USAGE_SOURCE)
+    if stated in ("provider", "estimated", "missing"):
+        return stated
+    return "missing" if usage == Usage() else "provider"
+
+
+def _raw_usage(attributes: Attributes) -> Mapping[str, Any] | None:
+    text = attributes.get(s.USAGE_RAW)
+    if not isinstance(text, str):
+        return None
+    try:
+        usage = json.loads(text)
+    except ValueError:
+        return None
+    return usage if isinstance(usage, dict) else None
+
+
+def _prefixed(attributes: Attributes, prefix: str, kind: type[_T]) -> dict[str, _T]:
+    found = {k[len(prefix) :]: _typed(v, kind) for k, v in attributes.items() if k.startswith(prefix)}
+    return {key: value for key, value in found.items() if value is not None}

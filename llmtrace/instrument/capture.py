@@ -1,0 +1,100 @@
+"""What is switched on in this process: settings, the patched SDKs, and the pipeline their calls go to."""
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+
+from llmtrace import semconv
+from llmtrace.config import Settings
+from llmtrace.instrument.imports import PatchOnImport
+from llmtrace.instrument.pipeline import Exporter, Pipeline
+from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.stainless import Patches
+from llmtrace.journal import journal_folder
+from llmtrace.model import Attributes
+from llmtrace.providers import FAMILIES, find_family
+
+EXIT_TIMEOUT_S = 1.5
+BASE_CLIENT = "{sdk}._base_client"
+
+
+class Capture:
+    """The capture of one process, and of its forked children, each with a pipeline of its own."""
+
+    def __init__(self, settings: Settings, make_exporter: Callable[[], Exporter | None]) -> None:
+        """Prepare to record as SETTINGS say; MAKE_EXPORTER gives each process the way out that it asked for."""
+        self.settings = settings
+        self._make_exporter = make_exporter
+        self._patches: list[Patches] = []
+        self._imports: PatchOnImport | None = None
+        self.pipeline = self._new_pipeline()
+
+    def begin(self) -> None:
+        """Patch the SDKs, loaded or not, and start the thread."""
+        sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
+        self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
+        self._imports.install()
+        self.pipeline.start()
+        os.register_at_fork(after_in_child=self._after_fork)
+        atexit.register(self.close, EXIT_TIMEOUT_S)
+
+    def unpatch(self) -> None:
+        """Give the SDKs their own functions back. Calls in flight are still recorded."""
+        if self._imports is not None:
+            self._imports.remove()
+            self._imports = None
+        for patches in self._patches:
+            patches.undo()
+        self._patches.clear()
+
+    def repatch(self) -> None:
+        """Patch again after `unpatch`."""
+        if self._imports is None:
+            sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
+            self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
+            self._imports.install()
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what is left within TIMEOUT_S, and stop."""
+        return bool(quietly(self.pipeline.close, timeout_s))
+
+    def _patch(self, module: ModuleType) -> None:
+        family = find_family(module.__name__.partition(".")[0])
+        if family is not None:
+            self._patches.append(Patches(module, family, self))
+
+    def _new_pipeline(self) -> Pipeline:
+        settings = self.settings
+        exporter = quietly(self._make_exporter)
+        return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter)
+
+    def _after_fork(self) -> None:
+        quietly(self._start_over)
+
+    def _start_over(self) -> None:
+        """In a forked child: a pipeline of its own, whose thread starts with the first call."""
+        self.pipeline.disown()
+        for patches in self._patches:
+            patches.forget_unread()
+        self.pipeline = self._new_pipeline()
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            # A multiprocessing child leaves without running `atexit`, and forgets finalizers made before its start.
+            util.register_after_fork(self, _finalize_with_multiprocessing)
+
+
+def _finalize_with_multiprocessing(capture: Capture) -> None:
+    util = sys.modules["multiprocessing.util"]
+    util.Finalize(None, capture.close, args=(EXIT_TIMEOUT_S,), exitpriority=0)
+
+
+def _resource(settings: Settings) -> Attributes:
+    """Resource attributes of this process's spans: what the environment says, and the service's name."""
+    resource = dict(settings.resource)
+    if settings.service_name:
+        resource[semconv.SERVICE_NAME] = settings.service_name
+    if settings.environment:
+        resource[semconv.DEPLOYMENT_ENVIRONMENT] = settings.environment
+    return resource

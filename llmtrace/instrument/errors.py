@@ -1,0 +1,51 @@
+"""Names for what went wrong: few enough to group by, and the provider's own where it gave one.
+
+The provider's error code or type (`rate_limit_exceeded`, `overloaded_error`), else `timeout` or `connection_error`,
+else the HTTP status, else the exception's class.
+"""
+
+from collections.abc import Mapping
+
+from llmtrace.providers import Family
+
+# Of httpx and httpx2: raised before a byte of the request went out, so that nothing can have been billed.
+BEFORE_SENDING = frozenset({
+    "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError", "LocalProtocolError",
+    "InvalidURL",
+})  # fmt: skip
+
+
+def error_name(error: BaseException | None, family: Family) -> str:
+    """The name of ERROR."""
+    if error is None:
+        return "unknown"
+    body = getattr(error, "body", None)
+    named = family.read_error(body) if isinstance(body, Mapping) else None
+    if named is not None:
+        return named
+    classes = {c.__name__ for c in type(error).__mro__}
+    if any("Timeout" in name for name in classes):
+        return "timeout"
+    if classes & {"APIConnectionError", "ConnectionError", "TransportError"}:
+        return "connection_error"
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and status >= 400:
+        return str(status)
+    return type(error).__qualname__
+
+
+def may_have_been_sent(error: BaseException | None) -> bool:
+    """Whether the request may have reached the provider, and been billed, before ERROR.
+
+    It may where the connection broke or time ran out after it was made, and where the caller gave up; it did not
+    where no connection was made, or where the SDK refused the request itself.
+    """
+    if error is None or not isinstance(error, Exception):
+        return True
+    broke = bool({c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"})
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in BEFORE_SENDING:
+            return False
+        cause = cause.__cause__
+    return broke

@@ -1,0 +1,253 @@
+"""From finished invocations to the journal: a bounded queue, one daemon thread, and figures for what went where.
+
+The application's threads put and go: they never wait for the disk, and `put` may run inside the garbage collector.
+Where the disk does not take a batch, it is kept and tried again; what no longer fits the queue is dropped and counted.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from llmtrace import codec
+from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
+from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.quiet import log_error, quietly
+from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
+from llmtrace.journal.writer import make_private
+from llmtrace.model import Attributes, Span
+
+RETRY_INTERVAL_S = 1.0
+BATCH_SPANS = 256
+BOUND_INTERVAL_S = 60.0
+
+
+class Exporter(Protocol):
+    """Where spans go beside the journal; it has a queue and a thread of its own, and counts what became of them."""
+
+    sent: int
+    dropped: int
+
+    def put(self, spans: Sequence[Span]) -> None:
+        """Take SPANS without waiting."""
+
+    def flush(self, deadline: float) -> bool:
+        """Whether all that was put is delivered before DEADLINE (of the monotonic clock)."""
+
+    def close(self, deadline: float) -> None:
+        """Deliver what can be until DEADLINE, and stop."""
+
+
+class _Flush:
+    """A mark in the queue: set once all that was put before it is on disk."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.succeeded = False
+
+
+class Pipeline:
+    """The way of this process's finished calls. Made anew in a forked child, which has a journal of its own."""
+
+    def __init__(self, folder: Path, resource: Attributes, service: str | None, exporter: Exporter | None = None) -> None:
+        """Write to the journal in FOLDER; nothing is created and no thread runs before `start`."""
+        self._folder, self._resource, self._service = folder, resource, service
+        self._exporter = exporter
+        self._queue: SimpleQueue[Invocation | _Flush] = SimpleQueue()
+        self._hurry = threading.Event()
+        self._closing = self._is_disowned = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._queued_bytes = 0
+        # Counters that are exact under any interleaving, a garbage collection inside `put` included.
+        self._ended = itertools.count()
+        self._drops: dict[str, itertools.count[int]] = {
+            reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown")
+        }
+        self._process = new_process_name()
+        self._writer = JournalWriter(folder, self._process)
+        self._counter: CounterFile | None = None
+        self._pending: list[Span] = []
+        self._bounded_at = 0.0
+
+    def start(self) -> None:
+        """Run the thread, if it does not run yet."""
+        if self._thread is not None or self._closing:
+            return
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    @property
+    def ended(self) -> int:
+        """How many calls ended in this process."""
+        return _value(self._ended)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many of them were dropped here, by reason."""
+        return {reason: n for reason, counter in self._drops.items() if (n := _value(counter))}
+
+    def put(self, invocation: Invocation) -> None:
+        """Take a finished INVOCATION, without waiting."""
+        if self._is_disowned:
+            return
+        next(self._ended)
+        if self._closing:
+            next(self._drops["after_shutdown"])
+            quietly(self._count)
+            return
+        if self._queue.qsize() + len(self._pending) >= QUEUE_SPANS:
+            next(self._drops["queue_full"])
+            return
+        size = invocation.size
+        if self._queued_bytes + size > QUEUE_BYTES:
+            invocation.drop_content()
+            size = invocation.size
+        self._queued_bytes += size  # approximate where threads race; the thread sets it straight at every lull
+        self._queue.put(invocation)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
+        deadline = time.monotonic() + timeout_s
+        mark = _Flush()
+        self._queue.put(mark)
+        self._hurry.set()
+        self.start()
+        written = mark.done.wait(timeout_s) and mark.succeeded
+        exported = self._exporter is None or self._exporter.flush(deadline)
+        return written and exported
+
+    def close(self, timeout_s: float) -> bool:
+        """Flush, and stop: calls that end later are dropped and counted."""
+        deadline = time.monotonic() + timeout_s
+        flushed = self.flush(timeout_s)
+        self._closing = True
+        if self._exporter is not None:
+            self._exporter.close(deadline)
+        self._queue.put(_Flush())
+        self._hurry.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if not thread.is_alive():
+                self._writer.close()
+        return flushed
+
+    def disown(self) -> None:
+        """In a forked child: let go of the parent's files without touching its lock, and take nothing more.
+
+        What the parent had in flight is the parent's to record; the child's copies of it end here.
+        """
+        self._is_disowned = True
+        self._writer.close()
+        if self._counter is not None:
+            self._counter.close()
+
+    # On the thread
+
+    def _run(self) -> None:
+        while True:
+            first = self._queue.get() if not self._pending else self._wait_to_retry()
+            self._hurry.wait(FLUSH_INTERVAL_S)
+            self._hurry.clear()
+            marks = self._take(first)
+            written = self._write()
+            for mark in marks:
+                mark.succeeded = written
+                mark.done.set()
+            if self._closing and (written or marks):
+                return
+
+    def _wait_to_retry(self) -> "Invocation | _Flush | None":
+        self._hurry.wait(RETRY_INTERVAL_S)
+        try:
+            return self._queue.get_nowait()
+        except Empty:
+            return None
+
+    def _take(self, item: "Invocation | _Flush | None") -> list[_Flush]:
+        """Turn what waits in the queue into spans; the marks among it."""
+        marks: list[_Flush] = []
+        while item is not None:
+            if isinstance(item, _Flush):
+                marks.append(item)
+            else:
+                span = quietly(self._to_span, item)
+                if span is None:
+                    next(self._drops["invalid_span"])
+                else:
+                    self._pending.append(span)
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                self._queued_bytes = 0
+                break
+        return marks
+
+    def _to_span(self, invocation: Invocation) -> Span:
+        return codec.to_span(invocation.finish(), self._resource)
+
+    def _write(self) -> bool:
+        """Whether all pending spans are on disk; what is stays there, what is not stays pending."""
+        try:
+            self._count()
+            while self._pending:
+                batch = self._pending[:BATCH_SPANS]
+                self._append(batch)
+                del self._pending[: len(batch)]
+                if self._exporter is not None:
+                    self._exporter.put(batch)
+            self._keep_bound()
+        except OSError as err:
+            self._queued_bytes = sum(_size(span) for span in self._pending)
+            log_error(f"llmtrace cannot write its journal in {self._folder} ({err}); it keeps {QUEUE_SPANS} calls in memory")
+            return False
+        return True
+
+    def _append(self, batch: list[Span]) -> None:
+        from llmtrace import wire  # protobuf: loaded here, off the application's threads
+
+        try:
+            payload = wire.encode(batch)
+        except (TypeError, ValueError):
+            good = [span for span in batch if quietly(wire.encode, [span]) is not None]
+            for _ in range(len(batch) - len(good)):
+                next(self._drops["invalid_span"])
+            if not good:
+                return
+            payload, batch = wire.encode(good), good
+        self._writer.append(payload, len(batch))
+
+    def _count(self) -> None:
+        """Store the figures; before the batch they count, so that they never say less than the journal."""
+        if self._counter is None:
+            make_private(self._folder)
+            self._counter = CounterFile(self._folder, self._process, self._service)
+        way_out = self._exporter
+        self._counter.write(
+            self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0
+        )
+
+    def _keep_bound(self) -> None:
+        now = time.monotonic()
+        if now - self._bounded_at > BOUND_INTERVAL_S:
+            self._bounded_at = now
+            quietly(enforce_bound, self._folder)
+
+
+def _size(span: Span) -> int:
+    """About how many bytes SPAN keeps in memory."""
+    return 2048 + sum(len(v) for v in span.attributes.values() if isinstance(v, str))
+
+
+def _value(counter: "itertools.count[int]") -> int:
+    """How often `next` was called on COUNTER, which starts at 0."""
+    value: int = counter.__reduce__()[1][0]
+    return value
+

@@ -1,0 +1,259 @@
+"""The choke points of the SDKs that Stainless generates (openai, anthropic): three class attributes, once per process.
+
+Every resource method, helper, raw response, pagination and `client.post` goes through `request` exactly once per
+logical call, with retries inside it; `_process_response` has the HTTP response, `_process_response_data` every parsed
+JSON datum. Three more are told per attempt. The names have been the same in every release for two and a half years; a
+hook that is missing from one costs detail, not the call.
+"""
+
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import ModuleType, TracebackType
+from typing import Any, Protocol
+
+from llmtrace.config import Settings
+from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.pipeline import Pipeline
+from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.streams import follow
+from llmtrace.providers import Family
+from llmtrace.providers.base import as_mapping
+
+RAW_RESPONSE_HEADER = "x-stainless-raw-response"
+STREAMED_WITHOUT_USAGE = frozenset({"chat.completions", "completions"})
+
+_in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
+
+
+class Capture(Protocol):
+    """What the patches need to know of the capture that made them; a forked child changes its pipeline."""
+
+    settings: Settings
+    pipeline: Pipeline
+
+
+class Patches:
+    """The patched attributes of one SDK, and what stood there before."""
+
+    def __init__(self, base_client: ModuleType, family: Family, capture: Capture) -> None:
+        """Patch the classes of BASE_CLIENT, the SDK's `_base_client` module, for CAPTURE."""
+        self._family, self._capture = family, capture
+        self._unread: dict[int, Invocation] = {}
+        self._originals: list[tuple[type, str, Any, Any]] = []
+        self._is_active = True
+        sync, asynchronous, base = (
+            getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
+        )
+        self._patch(sync, "request", self._around_request)
+        self._patch(asynchronous, "request", self._around_request_async)
+        self._patch(sync, "_process_response", self._around_process)
+        self._patch(asynchronous, "_process_response", self._around_process_async)
+        self._patch(base, "_process_response_data", self._around_data)
+        self._patch(base, "_build_request", self._around_build)
+        self._patch(base, "_should_retry", self._around_should_retry)
+        self._patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
+
+    def undo(self) -> None:
+        """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
+        self._is_active = False
+        for owner, name, original, wrapper in reversed(self._originals):
+            if owner.__dict__.get(name) is wrapper:
+                setattr(owner, name, original)
+        self._originals.clear()
+
+    def forget_unread(self) -> None:
+        """In a forked child: the parent's open streams are the parent's."""
+        self._unread.clear()
+
+    def _patch(self, owner: type | None, name: str, around: Callable[[Any], Any]) -> None:
+        original = owner.__dict__.get(name) if owner is not None else None
+        if owner is None or original is None:
+            return
+        wrapper = functools.wraps(original)(around(original))
+        setattr(owner, name, wrapper)
+        self._originals.append((owner, name, original, wrapper))
+
+    # The call
+
+    def _around_request(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            with _Flight(self, client, args, kwargs) as flight:
+                return flight.returned(original(client, *flight.args, **flight.kwargs))
+
+        return request
+
+    def _around_request_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            with _Flight(self, client, args, kwargs) as flight:
+                return flight.returned(await original(client, *flight.args, **flight.kwargs))
+
+        return request
+
+    # The HTTP response
+
+    def _around_process(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def process(client: Any, *args: Any, **kwargs: Any) -> Any:
+            quietly(self._respond, kwargs)
+            return original(client, *args, **kwargs)
+
+        return process
+
+    def _around_process_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def process(client: Any, *args: Any, **kwargs: Any) -> Any:
+            quietly(self._respond, kwargs)
+            return await original(client, *args, **kwargs)
+
+        return process
+
+    def _respond(self, kwargs: dict[str, Any]) -> None:
+        invocation, response = _in_flight.get(), kwargs.get("response")
+        if invocation is not None and response is not None:
+            invocation.respond(response)
+            self._unread[id(response)] = invocation
+
+    # Each parsed datum: the one hook that runs per chunk
+
+    def _around_data(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        unread = self._unread
+
+        def process_data(client: Any, *args: Any, **kwargs: Any) -> Any:
+            invocation = unread.get(id(kwargs.get("response")))
+            if invocation is None:
+                return original(client, *args, **kwargs)
+            data = kwargs.get("data")
+            seen = quietly(invocation.receive, data)
+            if seen is not data and seen is not None:
+                return seen
+            return original(client, *args, **kwargs)
+
+        return process_data
+
+    # Each attempt
+
+    def _around_build(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def build(client: Any, *args: Any, **kwargs: Any) -> Any:
+            invocation = _in_flight.get()
+            if invocation is not None:
+                invocation.attempts += 1
+            return original(client, *args, **kwargs)
+
+        return build
+
+    def _around_should_retry(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def should_retry(client: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+            invocation = _in_flight.get()
+            if invocation is not None:
+                quietly(lambda: invocation.answered_with(response.status_code))
+            return original(client, response, *args, **kwargs)
+
+        return should_retry
+
+    def _around_retry_timeout(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:
+            wait_s = original(client, *args, **kwargs)
+            invocation = _in_flight.get()
+            if invocation is not None:
+                quietly(invocation.retry, wait_s)
+            return wait_s
+
+        return retry_timeout
+
+    # Beginning and ending
+
+    def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Invocation | None":
+        """The invocation for a call of `request` with ARGS and KWARGS, or None where it is not to be recorded."""
+        options = kwargs.get("options") or args[1]
+        endpoint = self._family.find_endpoint(options.method, options.url)
+        if endpoint is None or not self._is_active:
+            return None
+        url = getattr(client, "_base_url", None) or client.base_url
+        body = as_mapping(options.json_data)  # a body of bytes reads as empty
+        stream = bool(kwargs.get("stream"))
+        origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
+        quietly(self._capture.pipeline.start)
+        invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
+        invocation.injected = stream and self._wants_usage(endpoint.name, url.host, options, body)
+        return invocation
+
+    def _wants_usage(self, endpoint: str, host: str, options: Any, body: Any) -> bool:
+        """Whether usage is to be asked for: only of the provider itself, and only where the caller left it open."""
+        hosts = self._family.own_hosts
+        if endpoint not in STREAMED_WITHOUT_USAGE or not self._capture.settings.request_stream_usage:
+            return False
+        if not isinstance(options.json_data, dict) or not any(host == own or host.endswith("." + own) for own in hosts):
+            return False
+        if "stream_options" in body or "stream_options" in as_mapping(getattr(options, "extra_json", None)):
+            return False
+        headers = options.headers if isinstance(options.headers, dict) else {}
+        return all(name.lower() != RAW_RESPONSE_HEADER for name in headers)
+
+    def hand_over(self, invocation: Invocation, result: Any, stream: bool) -> None:
+        """The SDK hands RESULT to the caller: end, or follow it where there is more to read.
+
+        Where there is no HTTP response, a middleware answered in the provider's place: that was no call.
+        """
+        response, invocation.http_response = invocation.http_response, None
+        if response is None:
+            return
+        if stream or not response.is_closed:
+            follow(invocation, result, response, self._unread)
+            return
+        self._unread.pop(id(response), None)
+        invocation.keep_body(response)
+        invocation.end("ok")
+
+    def give_up(self, invocation: Invocation, error: BaseException) -> None:
+        """The call raised ERROR."""
+        self._unread.pop(id(invocation.http_response), None)
+        invocation.http_response = None
+        invocation.fail(error)
+
+
+class _Flight:
+    """One run of `request`: makes the invocation known to the hooks below it, and ends it where the run fails."""
+
+    __slots__ = ("_client", "_invocation", "_outer", "_patches", "args", "kwargs")
+
+    def __init__(self, patches: Patches, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._patches, self._client, self.args, self.kwargs = patches, client, args, kwargs
+        self._invocation: Invocation | None = None
+        self._outer: Invocation | None = None
+
+    def __enter__(self) -> "_Flight":
+        self._invocation = quietly(self._patches.begin, self._client, self.args, self.kwargs)
+        if self._invocation is not None:
+            self._outer = _in_flight.get()
+            _in_flight.set(self._invocation)
+            if self._invocation.injected:
+                self._invocation.injected = quietly(self._ask_for_usage) is True
+        return self
+
+    def returned(self, result: Any) -> Any:
+        """RESULT, once the invocation knows of it."""
+        if self._invocation is not None:
+            stream = bool(self.kwargs.get("stream"))
+            quietly(self._patches.hand_over, self._invocation, result, stream)
+        return result
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        invocation = self._invocation
+        if invocation is None:
+            return
+        if _in_flight.get() is invocation:
+            _in_flight.set(self._outer)
+        if error is not None:
+            quietly(self._patches.give_up, invocation, error)
+
+    def _ask_for_usage(self) -> bool:
+        """Send the request with `include_usage`, on a copy: the caller's objects stay as they are."""
+        at = None if "options" in self.kwargs else 1
+        options = (self.kwargs["options"] if at is None else self.args[at]).model_copy()
+        options.json_data = {**options.json_data, "stream_options": {"include_usage": True}}
+        if at is None:
+            self.kwargs = {**self.kwargs, "options": options}
+        else:
+            self.args = (*self.args[:at], options, *self.args[at + 1 :])
+        return True

@@ -1,0 +1,120 @@
+"""How many spans a process ended, and how many it dropped and why: counted where it happens, kept beside the journal.
+
+The file is held by an exclusive lock for as long as its process lives, which tells the living from the dead on any
+number of processes and across process namespaces.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SUFFIX = ".counter"
+FILE_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What one process counted. `is_alive`: it still runs, so that its figures may grow.
+
+    `exported` and `export_dropped` are of its OTLP backend, where it has one; the journal has those spans either way.
+    """
+
+    process: str
+    ended: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    pid: int | None = None
+    service: str | None = None
+    is_alive: bool = False
+    exported: int = 0
+    export_dropped: int = 0
+
+
+class CounterFile:
+    """The counter of this process, on disk. Every write replaces the whole, at the same place."""
+
+    def __init__(self, folder: Path, process: str, service: str | None) -> None:
+        """Create the file for PROCESS in FOLDER and hold its lock.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self.path = folder / (process + SUFFIX)
+        self._base = {"process": process, "pid": os.getpid(), "service": service}
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Waits for a reader's passing look at most: the name is this process's alone.
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self.write(0, {})
+        except OSError:
+            os.close(self._fd)
+            raise
+
+    def write(self, ended: int, dropped: Mapping[str, int], exported: int = 0, export_dropped: int = 0) -> None:
+        """Store the figures.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
+        figures = {"ended": ended, "dropped": dict(dropped), "exported": exported, "export_dropped": export_dropped}
+        text = json.dumps({**self._base, **figures})
+        os.pwrite(self._fd, text.encode().ljust(FILE_BYTES - 1) + b"\n", 0)
+
+    def close(self) -> None:
+        """Let the lock go: this process will count no more."""
+        os.close(self._fd)
+
+
+def read_counters(folder: Path) -> list[Counter]:
+    """The counters of all processes that have a file in FOLDER."""
+    try:
+        names = sorted(e.name for e in os.scandir(folder) if e.name.endswith(SUFFIX))
+    except FileNotFoundError:
+        return []
+    found = (read_counter(folder / name) for name in names)
+    return [counter for counter in found if counter is not None]
+
+
+def read_counter(path: Path) -> Counter | None:
+    """The counter at PATH, or None where the file is gone or was never finished."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        is_alive = _is_locked(fd)
+        # Read after the look at the lock: a process seen dead has written its last.
+        data = _parse(os.pread(fd, FILE_BYTES * 4, 0))
+    finally:
+        os.close(fd)
+    dropped = data.get("dropped")
+    return Counter(
+        process=path.name.removesuffix(SUFFIX),
+        ended=int(data.get("ended", 0)),
+        dropped={str(k): int(v) for k, v in dropped.items()} if isinstance(dropped, dict) else {},
+        pid=data.get("pid"),
+        service=data.get("service"),
+        is_alive=is_alive,
+        exported=int(data.get("exported", 0)),
+        export_dropped=int(data.get("export_dropped", 0)),
+    )
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,92 @@
+"""`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
+
+import logging
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from llmtrace import config
+from llmtrace.errors import ConfigError
+from llmtrace.instrument.capture import Capture
+from llmtrace.instrument.pipeline import Exporter
+from llmtrace.instrument.quiet import quietly
+
+log = logging.getLogger("llmtrace")
+SUPPORTED_PLATFORMS = ("linux", "darwin")
+
+_lock = threading.Lock()
+_capture: Capture | None = None
+
+
+def instrument(
+    service_name: str | None = None,
+    home: str | Path | None = None,
+    otlp: str | None = None,
+    feature: str | None = None,
+    capture_content: bool = False,
+    providers: Sequence[str] | None = None,
+) -> None:
+    """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
+
+    A second call changes nothing. HOME is the directory of journal and database. OTLP is the address of a backend
+    that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
+    keeps prompts and answers. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
+    cannot be done is logged as a warning to the logger `llmtrace`.
+    """
+    global _capture
+    if config.is_disabled():
+        return
+    if not sys.platform.startswith(SUPPORTED_PLATFORMS):
+        log.warning("llmtrace records on Linux and macOS; on %s it is switched off", sys.platform)
+        return
+    try:
+        settings = config.read_settings(
+            service_name=service_name,
+            home=home,
+            otlp=otlp,
+            feature=feature,
+            capture_content=capture_content,
+            providers=None if providers is None else tuple(providers),
+        )
+    except (ConfigError, TypeError, ValueError) as err:
+        log.warning("llmtrace is switched off: %s", err)
+        return
+    with _lock:
+        if _capture is None:
+            _capture = Capture(settings, lambda: _make_exporter(settings))
+            quietly(_capture.begin)
+        else:
+            quietly(_capture.repatch)
+
+
+def uninstrument() -> None:
+    """Give the SDKs their own functions back; what was recorded stays, and calls in flight are still recorded."""
+    with _lock:
+        if _capture is not None:
+            quietly(_capture.unpatch)
+
+
+def flush(timeout: float = 2.0) -> bool:
+    """Whether every call that ended before is in the journal, and exported, within TIMEOUT seconds."""
+    capture = _capture
+    return capture is None or bool(quietly(capture.pipeline.flush, timeout))
+
+
+def shutdown(timeout: float = 2.0) -> bool:
+    """Flush within TIMEOUT seconds and stop recording; `instrument` may start anew. True when all was written."""
+    global _capture
+    with _lock:
+        capture, _capture = _capture, None
+    if capture is None:
+        return True
+    quietly(capture.unpatch)
+    return capture.close(timeout)
+
+
+def _make_exporter(settings: config.Settings) -> Exporter | None:
+    if settings.otlp_endpoint is None and not settings.otlp_from_environment:
+        return None
+    from llmtrace.otlp_export import OtlpExporter  # prices, and OpenTelemetry's SDK: only where they are asked for
+
+    return OtlpExporter(settings.otlp_endpoint)

@@ -1,0 +1,51 @@
+"""Prices a recorded call: the response decides, not the request."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from llmtrace.model import Call, Cost, RawUsage
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.providers import find_provider
+
+# OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
+REGIONAL_SUFFIX = ".api.openai.com"
+
+
+def price_call(book: PriceBook, call: Call) -> Cost:
+    """What CALL cost by BOOK, at the time it was made."""
+    names = (call.response.model, call.request.model)
+    facts = PricingFacts(
+        provider=call.request.provider,
+        models=tuple(dict.fromkeys(n for n in names if n)),
+        at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
+        endpoint=call.request.endpoint,
+        conditions=_conditions(call),
+        http_status=call.http_status if call.status == "error" else None,
+        request_sent=call.request_sent,
+        finish_reasons=call.response.finish_reasons or (),
+        usage_estimated=call.usage_source == "estimated",
+        usage_complete=call.usage_complete,
+    )
+    return price_usage(book, _usage(call), facts)
+
+
+def _usage(call: Call) -> RawUsage | None:
+    """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
+    if call.usage_source == "missing":
+        return None
+    if call.usage_source == "provider" and call.response.usage is not None:
+        return call.response.usage
+    family = find_provider(call.request.provider)
+    return None if family is None else family.denormalise(call.usage)
+
+
+def _conditions(call: Call) -> Mapping[str, Any]:
+    conditions: dict[str, Any] = {}
+    if call.response.service_tier is not None:
+        conditions["service_tier"] = call.response.service_tier
+    host = call.request.server_address or ""
+    if call.request.provider == "openai" and host.endswith(REGIONAL_SUFFIX):
+        conditions["regional_processing"] = host.removesuffix(REGIONAL_SUFFIX)
+    return conditions
