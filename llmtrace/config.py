@@ -49,6 +49,11 @@ def default_home() -> Path:
     return user_data_path("llmtrace", appauthor=False)
 
 
+def token() -> str | None:
+    """The token to show to a sidecar: `LLMTRACE_TOKEN`."""
+    return os.environ.get("LLMTRACE_TOKEN") or None
+
+
 def is_disabled() -> bool:
     """Whether the environment turns capture off: `LLMTRACE_DISABLED` or `OTEL_SDK_DISABLED`."""
     return any(_is_true(os.environ.get(name)) for name in ("LLMTRACE_DISABLED", "OTEL_SDK_DISABLED"))

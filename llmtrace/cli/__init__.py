@@ -1,1 +1,98 @@
-""""""
+"""The command `llmtrace`: one file per command, loaded when it is used."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from llmtrace.errors import LlmtraceError, MissingExtra, StoreError
+
+EXIT_CANNOT_RUN = 3
+
+# Name, the extra that it needs, and what the help says, in the order of the help.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("demo", "demo", "Fill a database with a month of traffic and live calls, and show it."),
+    ("report", "server", "Show what each feature costs, how fast it is and how often it fails."),
+    ("dashboard", "dashboard", "Show the same in a browser, live."),
+    ("query", "server", "Run SQL over calls, spans and cost items."),
+    ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
+)
+
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`, each imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return [name for name, _, _ in COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called CMD_NAME."""
+        for name, extra, _ in COMMANDS:
+            if name == cmd_name:
+                try:
+                    loaded = importlib.import_module(f"llmtrace.cli.{name}")
+                except ModuleNotFoundError as err:
+                    if (err.name or "").startswith("llmtrace"):
+                        raise
+                    raise MissingExtra(extra, f"'llmtrace {name}'") from err
+                command: click.Command = loaded.command
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, _, says in COMMANDS])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that ARGS start with; a near miss is told."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as err:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if near:
+                err.message += f" Did you mean '{near[0]}'?"
+            raise
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="See what every LLM feature costs, how fast it is and how often it fails.",
+)
+@click.version_option(package_name="llmtrace-sidecar", prog_name="llmtrace")
+def cli() -> None:
+    """The group of all commands."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line, and exit: 0 fine, 1 a check said no, 2 usage, 3 cannot run."""
+    os.umask(0o077)  # what llmtrace writes is for this user alone
+    try:
+        status = cli.main(args=arguments, prog_name="llmtrace", standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as err:
+        err.show()
+        sys.exit(err.exit_code)
+    except StoreError as err:
+        _fail(err, EXIT_CANNOT_RUN)
+    except LlmtraceError as err:
+        _fail(err, EXIT_CANNOT_RUN if isinstance(err, MissingExtra) else 2)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(error: LlmtraceError, code: int) -> None:
+    click.echo(f"llmtrace: {error}", err=True)
+    sys.exit(code)

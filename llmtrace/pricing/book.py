@@ -52,7 +52,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Multiplier:
-    """A factor that the provider defines over its own rates, such as 1.1 for inference kept in the US."""
+    """A factor that the provider defines over its token rates, such as 1.1 for inference kept in the US."""
 
     name: str
     factor: Decimal
@@ -134,7 +134,10 @@ class PriceBook:
         ]
         if len(found) > 1:
             raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
-        return PricedRate(found[0], multipliers) if found else None
+        if not found:
+            return None
+        # Providers define their factors over token prices; a fee per call is the same everywhere.
+        return PricedRate(found[0], multipliers if found[0].unit == "token" else ())
 
     def _multiplies(
         self, m: Multiplier, provider: str, model: str, conditions: Mapping[str, Any], at: datetime

@@ -35,8 +35,11 @@ def _usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
     if call.usage_source == "missing":
         return None
-    if call.usage_source == "provider" and call.response.usage is not None:
-        return call.response.usage
+    reported = call.response.usage
+    if reported is not None and call.usage_source == "provider":
+        return reported
+    if reported is not None and "output_tokens" in reported:
+        return {**reported, "output_tokens": call.usage.output_tokens}
     family = find_provider(call.request.provider)
     return None if family is None else family.denormalise(call.usage)
 

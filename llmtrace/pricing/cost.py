@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
-from llmtrace.pricing.book import CONDITION_DEFAULTS, PricedRate, PriceBook
+from llmtrace.pricing.book import CONDITION_DEFAULTS, PriceBook, PricedRate
 from llmtrace.providers import InvalidUsage, find_provider
 
 EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
@@ -42,7 +42,7 @@ class PricingFacts:
 def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
-        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a refused request")
+        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
     adapter = find_provider(facts.provider)
     if adapter is None or facts.provider not in book.providers():
         return _unpriced(book, f"no prices for provider {facts.provider}")
@@ -115,7 +115,9 @@ def _expired(found: PricedRate, at: datetime) -> datetime | None:
 
 
 def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity) -> CostItem:
-    stated = ", ".join(f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k != "input_tokens")
+    stated = ", ".join(
+        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k != "input_tokens"
+    )
     return CostItem(
         component=quantity.component,
         quantity=quantity.amount,
@@ -137,7 +139,9 @@ def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], c
     if missing and len(missing) == len(items):
         return Cost("unpriced", None, items, reason, book.version)
     if committed:
-        return Cost("committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version)
+        return Cost(
+            "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
+        )
     return Cost(_status(facts, items, bool(missing)), total, items, reason or _why(facts, items), book.version)
 
 

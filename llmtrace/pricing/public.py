@@ -14,7 +14,9 @@ CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls",
 })  # fmt: skip
-FACT_KEYS = frozenset({"http_status", "stop_reason", "aborted", "estimated"})
+FACT_KEYS = frozenset({"http_status", "stop_reason", "aborted", "estimated", "batch_result_type"})
+# Results of a batch that never ran: https://platform.claude.com/docs/en/build-with-claude/batch-processing
+BATCH_NOT_RUN = frozenset({"errored", "canceled", "expired"})
 INFORMATIVE_KEYS = frozenset({"requested_service_tier", "requested_speed", "stream_events", "ambiguous", "betas"})
 
 
@@ -30,7 +32,8 @@ def price(
 
     AT is when the request was made (default: now; a naive time is UTC): prices are dated. CONTEXT states what a price
     depends on and usage does not say: `service_tier`, `batch`, `speed`, `geo`, `regional_processing`, `cache_ttl`,
-    `http_status`, `stop_reason`, `aborted`. The cost's `total_usd` is None where the book has no honest price.
+    `http_status`, `stop_reason`, `aborted`, `batch_result_type`. The cost's `total_usd` is None where the book has no
+    honest price.
 
     Raises:
         ConfigError: CONTEXT has a key that pricing does not know, so that nothing is priced as if it were not there.
@@ -48,6 +51,7 @@ def price(
         endpoint=endpoint,
         conditions={k: v for k, v in context.items() if k in CONDITION_KEYS},
         http_status=context.get("http_status"),
+        request_sent=context.get("batch_result_type") not in BATCH_NOT_RUN,
         finish_reasons=(context["stop_reason"],) if context.get("stop_reason") else (),
         usage_estimated=bool(context.get("estimated")),
         usage_complete=not context.get("aborted"),

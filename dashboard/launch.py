@@ -1,0 +1,118 @@
+"""Starts the dashboard: one process on one loopback port that owns the database, reads the journal and serves pages.
+
+Where another process owns it already, the pages ask that one.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from llmtrace.client import Client
+from llmtrace.errors import ConfigError
+from llmtrace.owner import DB_NAME, Owner
+from llmtrace.sidecar.api import routes
+from llmtrace.sidecar.guard import Guard
+from llmtrace.sidecar.loop import OwnerLoop
+from llmtrace.store.base import Rows
+from llmtrace.store.lock import read_owner
+
+from . import source, theme
+
+HOST = "127.0.0.1"
+SCRIPT = Path(__file__).with_name("app.py")
+READY_TIMEOUT_S = 60.0
+
+
+class OwnSource:
+    """Answers from the owner in this process."""
+
+    def __init__(self, loop: OwnerLoop) -> None:
+        """Answer from LOOP's owner."""
+        self._loop = loop
+
+    def rows(self, question: str, options: Mapping[str, Any]) -> Rows:
+        """The answer to QUESTION."""
+        return self._loop.owner.ask(question, options)
+
+    def health(self) -> dict[str, Any]:
+        """The figures of `doctor`."""
+        return self._loop.owner.health()
+
+
+def run(home: Path, db: Path | None, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve the dashboard of the database at DB (default: in HOME) until it is stopped.
+
+    ON_READY is called with the address once pages are served.
+
+    Raises:
+        ConfigError: PORT is taken.
+        StoreError: the database cannot be opened.
+    """
+    place = db if db is not None else home / DB_NAME
+    port = _free_port(port)
+    url = f"http://{HOST}:{port}"
+    held = read_owner(place)
+    if held is not None and held.url is not None:
+        if held.kind == "dashboard":
+            on_ready(held.url)
+            return
+        source.use(Client(home, place, None, None, "dashboard"))
+        _serve(url, port, [], contextlib.nullcontext(), on_ready)
+        return
+    loop = OwnerLoop(Owner(home, place, "dashboard").open())
+    source.use(OwnSource(loop))
+    loop.owner.lock.publish(url)
+    _serve(url, port, routes(loop), _running(loop), on_ready)
+
+
+@contextlib.contextmanager
+def _running(loop: OwnerLoop) -> Any:
+    loop.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+
+
+def _serve(url: str, port: int, api: list[Any], running: Any, on_ready: Callable[[str], None]) -> None:
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        with running:
+            threading.Thread(target=_announce, args=(url, on_ready), daemon=True).start()
+            yield
+
+    app = st.App(SCRIPT, routes=api, middleware=[Middleware(Guard)], lifespan=lifespan)
+    app.run(config=theme.server_config(HOST, port))
+
+
+def _announce(url: str, on_ready: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url + "/_stcore/health", timeout=2).close()
+            on_ready(url)
+            return
+        time.sleep(0.05)
+
+
+def _free_port(port: int) -> int:
+    """PORT, or any free one for 0.
+
+    Raises:
+        ConfigError: PORT is taken.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as err:
+            raise ConfigError(f"port {port} of {HOST} is taken ({err.strerror}); name another with --port") from err
+        return int(probe.getsockname()[1])

@@ -1,0 +1,5 @@
+"""`python -m llmtrace`."""
+
+from llmtrace.cli import main
+
+main()

@@ -1,0 +1,167 @@
+"""The questions that the command line, the API and the dashboard may ask, by name."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
+from llmtrace.analytics.tables import BY_CHOICES, CALLS, GROUPS, TAG_PREFIX, group_key, measures, percentiles
+from llmtrace.errors import QueryError
+
+BUCKETS = {"minute": "m", "hour": "h", "day": "D", "week": "W"}
+METRICS = ("cost_usd", "calls", "errors", "input_tokens", "output_tokens")
+MOST_GROUPS = 1000
+FACET_VALUES = 200
+
+
+def report(calls: ir.Table, by: str = "feature") -> ir.Table:
+    """All measures for each group of calls, dearest first."""
+    grouped = calls.group_by(key=_key(calls, by)).aggregate(**measures())
+    order = [ibis.asc("key")] if by in ("day", "hour") else [ibis.desc("cost_usd", nulls_first=False), ibis.asc("key")]
+    return grouped.order_by(order).limit(MOST_GROUPS)
+
+
+def totals(calls: ir.Table) -> ir.Table:
+    """All measures over all calls, and what of it is not tagged."""
+    untagged = _.feature.isnull()
+    return calls.aggregate(
+        **measures(),
+        untagged_calls=untagged.sum(),
+        untagged_cost_usd=_.cost_usd.sum(where=untagged),
+        first_call_at=_.started_at.min(),
+        last_call_at=_.started_at.max(),
+    )
+
+
+def series(calls: ir.Table, by: str | None = None, bucket: str = "day") -> ir.Table:
+    """The metrics over time, in buckets, for each group."""
+    if bucket not in BUCKETS:
+        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
+    groups: dict[str, Any] = {"at": calls.started_at.truncate(BUCKETS[bucket])}
+    if by is not None:
+        groups["key"] = _key(calls, by)
+    shared = measures()
+    return calls.group_by(**groups).aggregate(**{m: shared[m] for m in METRICS}).order_by(list(groups))
+
+
+def latency_series(calls: ir.Table, bucket: str = "day") -> ir.Table:
+    """Percentiles of latency and time to first token over time."""
+    if bucket not in BUCKETS:
+        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
+    return (
+        calls.group_by(at=calls.started_at.truncate(BUCKETS[bucket]))
+        .aggregate(
+            calls=_.count(),
+            **percentiles("latency", _.duration_s, (50, 95, 99)),
+            **percentiles("ttft", _.ttft_s, (50, 95)),
+        )
+        .order_by("at")
+    )
+
+
+def facets(calls: ir.Table) -> ir.Table:
+    """The values that there are to filter by, most used first."""
+    parts = []
+    for name in ("feature", "model", "provider", "service", "environment"):
+        counted = calls.group_by(value=_key(calls, name)).aggregate(calls=_.count())
+        parts.append(counted.order_by(ibis.desc("calls")).limit(FACET_VALUES).mutate(facet=ibis.literal(name)))
+    return ibis.union(*parts, distinct=False).select("facet", "value", "calls")
+
+
+def errors(calls: ir.Table, by: str = "error") -> ir.Table:
+    """Failed calls for each group: how many, what they cost, and when the last was."""
+    failed = calls.filter(calls.status == "error")
+    return (
+        failed.group_by(key=_key(failed, by))
+        .aggregate(calls=_.count(), cost_usd=_.cost_usd.sum(), last_at=_.started_at.max())
+        .order_by([ibis.desc("calls"), ibis.asc("key")])
+        .limit(MOST_GROUPS)
+    )
+
+
+def coverage(calls: ir.Table) -> ir.Table:
+    """Calls by how their cost is known."""
+    return (
+        calls.group_by(cost_status=calls.cost_status)
+        .aggregate(calls=_.count(), cost_usd=_.cost_usd.sum())
+        .order_by(ibis.desc("calls"))
+    )
+
+
+def calls_list(calls: ir.Table, limit: int = 100, order: str = "started_at") -> ir.Table:
+    """Single calls, latest (or dearest, or slowest) first."""
+    if order not in ("started_at", "cost_usd", "duration_s"):
+        raise QueryError(f"calls are ordered by started_at, cost_usd or duration_s, not by '{order}'")
+    if not 0 < limit <= 10_000:
+        raise QueryError(f"limit is {limit}; it may be 1 to 10000")
+    return calls.order_by([ibis.desc(order, nulls_first=False), ibis.asc("span_id")]).limit(limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question by its name; `build` makes the expression from the filtered calls and the question's parameters."""
+
+    name: str
+    build: Callable[..., ir.Table]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters beside the filter."""
+        return tuple(inspect.signature(self.build).parameters)[1:]
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question("report", report),
+    Question("totals", totals),
+    Question("series", series),
+    Question("latency_series", latency_series),
+    Question("facets", facets),
+    Question("errors", errors),
+    Question("coverage", coverage),
+    Question("calls", calls_list),
+)
+
+
+def find_question(name: str) -> Question:
+    """The question called NAME.
+
+    Raises:
+        QueryError: there is none.
+    """
+    for question in QUESTIONS:
+        if question.name == name:
+            return question
+    raise QueryError(f"there is no question '{name}'; there are {', '.join(q.name for q in QUESTIONS)}")
+
+
+def compile_question(name: str, options: Mapping[str, Any], dialect: str) -> str:
+    """SQL in DIALECT for the question NAME; OPTIONS are its parameters and those of the filter.
+
+    Raises:
+        QueryError: the question, or an option, is not known.
+    """
+    question = find_question(name)
+    parameters = {k: v for k, v in options.items() if k in question.parameters and v is not None}
+    chosen = parse_filter({k: v for k, v in options.items() if k not in question.parameters})
+    return compile_expression(question.build(apply_filter(CALLS, chosen), **parameters), dialect)
+
+
+def compile_expression(expression: ir.Table, dialect: str) -> str:
+    """SQL in DIALECT for EXPRESSION."""
+    return str(ibis.to_sql(expression, dialect=dialect))
+
+
+def _key(calls: ir.Table, by: str) -> Any:
+    try:
+        return group_key(calls, by)
+    except KeyError:
+        choices = ", ".join(dict.fromkeys((*BY_CHOICES, *GROUPS)))
+        raise QueryError(f"calls cannot be grouped by '{by}'; by {choices} or {TAG_PREFIX}KEY they can") from None
+
+
+__all__ = ["QUESTIONS", "Filter", "Question", "compile_expression", "compile_question", "find_question"]

@@ -1,0 +1,146 @@
+"""The owner of a database: holds the lock, reads the journal into the store, and answers questions from it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmtrace.analytics import compile_question
+from llmtrace.errors import ConfigError, StoreError
+from llmtrace.ingest import Ingested, Ingester, summarise
+from llmtrace.journal import journal_folder, list_segments, read_counters
+from llmtrace.pricing import load_book
+from llmtrace.store.base import Rows
+from llmtrace.store.duckdb import DuckStore
+from llmtrace.store.lock import WAIT_S, OwnerLock
+
+if TYPE_CHECKING:
+    import pyarrow
+
+DB_NAME = "llmtrace.duckdb"
+
+
+class Owner:
+    """One process's hold on one database. `open` first, `close` last; questions may come from any thread."""
+
+    def __init__(self, home: Path, db: Path | None, kind: str) -> None:
+        """Prepare to own the database at DB (default: in HOME) as a KIND (`report`, `dashboard`, `serve`)."""
+        self.home = home
+        self.db = db if db is not None else home / DB_NAME
+        self.kind = kind
+        self.lock = OwnerLock(self.db, kind)
+        self.store: DuckStore | None = None
+        self._ingester: Ingester | None = None
+
+    def open(self, wait_s: float = WAIT_S) -> "Owner":
+        """Take the lock and open the store.
+
+        Raises:
+            StoreLocked: another owner does not let go within WAIT_S.
+            StoreUnreadable: the database is damaged, or of a newer llmtrace.
+            ConfigError: the folder cannot be written.
+        """
+        try:
+            self.lock.acquire(wait_s)
+        except OSError as err:
+            raise ConfigError(f"{self.db.parent} cannot be written ({err}); name another with --home or --db") from err
+        return self._open_locked()
+
+    def try_open(self) -> bool:
+        """Whether nobody owned the database, and this does now; where somebody does, he is asked to let go.
+
+        Raises:
+            StoreUnreadable: the database is damaged, or of a newer llmtrace.
+            ConfigError: the folder cannot be written.
+        """
+        try:
+            if not self.lock.try_acquire():
+                self.lock.ask()
+                return False
+        except OSError as err:
+            raise ConfigError(f"{self.db.parent} cannot be written ({err}); name another with --home or --db") from err
+        self._open_locked()
+        return True
+
+    def _open_locked(self) -> "Owner":
+        try:
+            self.store = DuckStore(self.db)
+            self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def reopen_store(self) -> None:
+        """Close and open the store, keeping the lock. Raises like `open`."""
+        if self.store is not None:
+            self.store.close()
+            self.store = None
+        self.store = DuckStore(self.db)
+        self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+
+    def close(self) -> None:
+        """Close the store and let the lock go."""
+        if self.store is not None:
+            self.store.close()
+            self.store = None
+        self.lock.release()
+
+    def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
+        """Read what is new in the journal into the store. One thread at a time."""
+        assert self._ingester is not None
+        return self._ingester.run(should_stop)
+
+    def ask(self, question: str, options: Mapping[str, Any]) -> Rows:
+        """The answer to QUESTION with OPTIONS, its parameters and those of the filter.
+
+        Raises:
+            QueryError: the question or an option is not known, or it takes too long.
+        """
+        store = self._open_store()
+        return store.query(compile_question(question, options, store.dialect))
+
+    def ask_arrow(self, question: str, options: Mapping[str, Any]) -> "pyarrow.Table":
+        """The answer to QUESTION as an Arrow table. Raises like `ask`."""
+        store = self._open_store()
+        return store.arrow(compile_question(question, options, store.dialect))
+
+    def sql(self, text: str) -> Rows:
+        """The answer to TEXT, one SQL statement that only reads. Raises QueryError."""
+        return self._open_store().query(text)
+
+    def arrow(self, text: str) -> "pyarrow.Table":
+        """The whole answer to TEXT as an Arrow table. Raises QueryError."""
+        return self._open_store().arrow(text)
+
+    def health(self) -> dict[str, Any]:
+        """What became of every span that ended, and the state of journal, store and price book."""
+        assert self._ingester is not None
+        store, folder = self._open_store(), journal_folder(self.home)
+        counters = read_counters(folder)
+        summary = summarise(self._ingester.processes, counters)
+        segments = list_segments(folder)
+        spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
+        book = load_book()
+        return {
+            "ended": summary.ended,
+            "stored": summary.stored,
+            "pending": summary.pending,
+            "dropped": summary.dropped,
+            "export_dropped": summary.export_dropped,
+            "owner": {"pid": self.lock.owner().pid, "kind": self.kind, "url": self.lock.owner().url},
+            "journal_bytes": sum(s.size for s in segments),
+            "journal_segments": len(segments),
+            "store": {"path": str(self.db), "bytes": _size(self.db), "spans": spans, "calls": calls},
+            "price_book": {"version": book.version, "rows": len(book.prices)},
+            "problems": list(summary.problems),
+        }
+
+    def _open_store(self) -> DuckStore:
+        if self.store is None:
+            raise StoreError(f"{self.db} is not open any more")
+        return self.store
+
+
+def _size(db: Path) -> int:
+    paths = (db, db.with_name(db.name + ".wal"))
+    return sum(p.stat().st_size for p in paths if p.exists())

@@ -1,0 +1,123 @@
+"""The API of an owner: named questions and read-only SQL, as JSON or Arrow, and its health."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from llmtrace.errors import LlmtraceError, QueryError, StoreError
+from llmtrace.rendering import plain, report_json
+from llmtrace.sidecar.loop import OwnerLoop
+
+ARROW_TYPE = "application/vnd.apache.arrow.stream"
+SQL_BYTES = 1024 * 1024
+INTEGERS = ("limit",)
+
+
+def routes(loop: OwnerLoop) -> list[Route]:
+    """The routes that answer from LOOP's owner."""
+    api = _Api(loop)
+    return [
+        Route("/health", api.health, methods=["GET"]),
+        Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
+        Route("/api/v1/sql", api.sql, methods=["POST"]),
+        Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
+    ]
+
+
+class _Api:
+    """Handlers; the plain ones run on a thread of the server's pool, so that a slow query holds up nobody."""
+
+    def __init__(self, loop: OwnerLoop) -> None:
+        self._loop = loop
+
+    def health(self, request: Request) -> Response:
+        """200, or 503 with the reasons."""
+        reasons = self._loop.problems()
+        return JSONResponse({"status": "ok" if not reasons else "failing", "reasons": reasons}, 503 if reasons else 200)
+
+    def doctor(self, request: Request) -> Response:
+        """The figures of `doctor --json`."""
+        return JSONResponse(plain(self._loop.owner.health()))
+
+    def question(self, request: Request) -> Response:
+        """The answer to a named question; the query string holds its parameters and the filter."""
+        name, options = request.path_params["question"], _options(request)
+        owner = self._loop.owner
+        if _wants_arrow(request):
+            return _arrow(owner.ask_arrow(name, options))
+        if name == "report":
+            by = str(options.get("by", "feature"))
+            filters = {k: v for k, v in options.items() if k != "by"}
+            return JSONResponse(report_json(by, owner.ask(name, options), owner.ask("totals", filters)))
+        return _json(owner.ask(name, options))
+
+    async def sql(self, request: Request) -> Response:
+        """The answer to `{"sql": "SELECT ..."}`."""
+        from starlette.concurrency import run_in_threadpool
+
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _error(415, "send application/json: {\"sql\": \"SELECT ...\"}")
+        if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
+            return _error(413, "the SQL is too long")
+        try:
+            text = (await request.json())["sql"]
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "send {\"sql\": \"SELECT ...\"}")
+        return await run_in_threadpool(_guarded(self._run_sql), request, str(text))
+
+    def _run_sql(self, request: Request, text: str) -> Response:
+        owner = self._loop.owner
+        return _arrow(owner.arrow(text)) if _wants_arrow(request) else _json(owner.sql(text))
+
+
+def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
+    """HANDLER with our errors as answers: what the caller got wrong is 400, what we cannot do now 503."""
+
+    def run(*args: Any) -> Response:
+        try:
+            return handler(*args)
+        except QueryError as err:
+            return _error(400, str(err))
+        except (StoreError, LlmtraceError) as err:
+            return _error(503, str(err))
+
+    return run
+
+
+def _options(request: Request) -> dict[str, Any]:
+    """The query string: a name given twice is a list."""
+    options: dict[str, Any] = {}
+    for name in request.query_params:
+        values = request.query_params.getlist(name)
+        options[name] = values[0] if len(values) == 1 else values
+    for name in INTEGERS:
+        if name in options:
+            try:
+                options[name] = int(options[name])
+            except (TypeError, ValueError):
+                raise QueryError(f"{name} is a whole number, not '{options[name]}'") from None
+    return options
+
+
+def _wants_arrow(request: Request) -> bool:
+    return ARROW_TYPE in request.headers.get("accept", "")
+
+
+def _json(rows: Any) -> Response:
+    body = {"columns": list(rows.columns), "rows": [plain(r) for r in rows.dicts()], "is_cut": rows.is_cut}
+    return JSONResponse(body)
+
+
+def _arrow(table: pa.Table) -> Response:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return Response(sink.getvalue().to_pybytes(), media_type=ARROW_TYPE)
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status)

@@ -1,0 +1,162 @@
+"""The simulator as its users see it: a server on loopback that a test scripts and reads."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from llmtrace.simulator.answers import Answer
+from llmtrace.simulator.anthropic import Anthropic
+from llmtrace.simulator.exchange import Latency, State
+from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.limits import LimitBook
+from llmtrace.simulator.listener import HOST, Listener
+from llmtrace.simulator.log import LoggedRequest
+from llmtrace.simulator.openai import OpenAI
+from llmtrace.simulator.script import Script
+
+
+class Simulator:
+    """OpenAI's chat completions and Anthropic's messages on a port of 127.0.0.1.
+
+    Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        seed: int = 0,
+        latency_s: Latency = 0.0,
+        chunk_delay_s: float = 0.0,
+        error_rate: float = 0.0,
+        random_faults: Sequence[Fault] = (),
+        usage: Mapping[str, Mapping[str, Any]] | None = None,
+        requests_per_minute: int = 30_000,
+        tokens_per_minute: int = 150_000_000,
+        enforce_limits: bool = False,
+    ) -> None:
+        """Set up a server that `start` will start; PORT 0 means any free one.
+
+        Args:
+            port: the TCP port.
+            seed: what answers and random faults depend on, beside the requests.
+            latency_s: the wait before the first byte; a number, numbers by model ("*" for the others), or a function
+                of the model and a seeded random generator.
+            chunk_delay_s: the wait between two events of a stream.
+            error_rate: the share of requests that fail at random.
+            random_faults: what they fail with; by default the provider's usual 429 and 5xx.
+            usage: usage objects to answer with, by the model that is asked for.
+            requests_per_minute: the limit in the rate-limit headers, for each model.
+            tokens_per_minute: the same for tokens.
+            enforce_limits: answer 429 once a limit is used up, rather than only tell of it.
+        """
+        faults: Script[Fault] = Script()
+        self._state = State(
+            seed=seed,
+            latency_s=latency_s,
+            chunk_delay_s=chunk_delay_s,
+            enforces_limits=enforce_limits,
+            protocols=(OpenAI(), Anthropic()),
+            limits=LimitBook(requests_per_minute, tokens_per_minute),
+            faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
+            usages=dict(usage or {}),
+        )
+        self._wanted_port = port
+        self._server: Listener | None = None
+
+    def start(self) -> Self:
+        """Listen, and answer in the background."""
+        if self._server is not None:
+            raise RuntimeError("the simulator is running")
+        self._state.stopping.clear()
+        self._server = Listener(self._wanted_port, self._state)
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop."""
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        if self._server is None:
+            raise RuntimeError("the simulator is not running")
+        return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, which also serves as an HTTP proxy's address."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def openai_base_url(self) -> str:
+        """What an OpenAI client needs as `base_url`."""
+        return f"{self.url}/v1"
+
+    @property
+    def anthropic_base_url(self) -> str:
+        """What an Anthropic client needs as `base_url`."""
+        return self.url
+
+    def fault(self, fault: Fault, *, times: int = 1) -> None:
+        """Let FAULT happen to the next requests it suits, after those that were asked for before."""
+        self._state.faults.script.add(fault, times)
+
+    def answer(
+        self,
+        text: str | None = None,
+        *,
+        tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = (),
+        refusal: str | None = None,
+        usage: Mapping[str, Any] | None = None,
+        finish_reason: str | None = None,
+        response_model: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        stream: bool | None = None,
+        times: int = 1,
+    ) -> None:
+        """Dictate the answer to the next requests to PROVIDER and MODEL; what is not given is made up as usual."""
+        answer = Answer(
+            text=text,
+            tool_calls=tool_calls,
+            refusal=refusal,
+            usage=usage,
+            finish_reason=finish_reason,
+            response_model=response_model,
+            provider=provider,
+            model=model,
+            stream=stream,
+        )
+        self._state.answers.add(answer, times)
+
+    def fix_usage(self, model: str, usage: Mapping[str, Any] | None) -> None:
+        """Answer every request for MODEL with exactly USAGE from now on; None ends that."""
+        if usage is None:
+            self._state.usages.pop(model, None)
+        else:
+            self._state.usages[model] = dict(usage)
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request so far, in the order of arrival."""
+        return self._state.log.list()
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far."""
+        self._state.log.clear()
+
+    def settle(self, timeout_s: float = 2.0) -> bool:
+        """Wait until no request is in flight, so that the log is final; False when some still are."""
+        return self._state.log.settle(timeout_s)

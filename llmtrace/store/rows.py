@@ -1,0 +1,152 @@
+"""Makes table rows of our values: the columns of every table, in the order of the migrations."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from llmtrace import semconv
+from llmtrace.model import Call, Content, Cost, Span
+from llmtrace.store.base import PricedCall
+
+LAYER_BOOK = "book"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def moment(ns: int) -> datetime:
+    """NS nanoseconds since the epoch as a naive UTC time."""
+    return _EPOCH + timedelta(microseconds=ns // 1000)
+
+
+def utc_now() -> datetime:
+    """The naive UTC time of now."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def span_row(span: Span, process: str) -> tuple[Any, ...]:
+    """SPAN, which PROCESS recorded, as a row of `spans`."""
+    attributes = {k: v for k, v in span.attributes.items() if k not in CONTENT_ATTRIBUTES}
+    return (
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.kind,
+        moment(span.start_ns),
+        (span.end_ns - span.start_ns) / 1e9,
+        span.status_code,
+        span.status_message or None,
+        span.resource.get(semconv.SERVICE_NAME),
+        environment_of(span),
+        span.scope or None,
+        _json(attributes),
+        _json(dict(span.resource)),
+        process,
+    )
+
+
+CONTENT_ATTRIBUTES = frozenset(
+    {semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.SYSTEM_INSTRUCTIONS, semconv.TOOL_DEFINITIONS}
+)
+
+
+def environment_of(span: Span) -> str | None:
+    """The deployment environment that SPAN's resource names, in the new or the old spelling."""
+    value = span.resource.get(semconv.DEPLOYMENT_ENVIRONMENT) or span.resource.get(semconv.DEPLOYMENT_ENVIRONMENT_OLD)
+    return value if isinstance(value, str) else None
+
+
+def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[Any, ...]:
+    """PRICED as a row of `call_rows`."""
+    call, cost = priced.call, priced.cost
+    request, response, usage = call.request, call.response, call.usage
+    return (
+        call.trace_id,
+        call.span_id,
+        call.parent_span_id,
+        moment(call.started_at_ns),
+        call.duration_s,
+        call.ttft_s if call.ttft_s is not None else call.time_to_first_chunk_s,
+        priced.service,
+        priced.environment,
+        call.feature,
+        call.feature_source,
+        call.user_id,
+        call.session_id,
+        call.tenant,
+        call.prompt_version,
+        _json(dict(call.tags)) if call.tags else None,
+        request.provider,
+        request.operation,
+        request.endpoint,
+        request.model,
+        response.model,
+        response.id,
+        call.request_id,
+        request.server_address,
+        response.service_tier,
+        request.stream,
+        call.status,
+        call.error_type,
+        call.http_status,
+        len(call.attempts) or None,
+        sum(a.wait_s for a in call.attempts) if call.attempts else None,
+        response.finish_reasons[0] if response.finish_reasons else None,
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        usage.input_audio_tokens,
+        usage.output_audio_tokens,
+        usage.image_tokens,
+        call.usage_source,
+        cost.total_usd,
+        cost.status,
+        cost.reason,
+        cost.price_book,
+        priced_at,
+        revision,
+        None,
+    )
+
+
+def item_rows(call: Call, cost: Cost, revision: int) -> Iterable[tuple[Any, ...]]:
+    """The items of COST as rows of `cost_items`."""
+    for seq, item in enumerate(cost.items):
+        yield (
+            call.trace_id,
+            call.span_id,
+            revision,
+            seq,
+            item.component,
+            item.quantity,
+            item.unit,
+            item.rate_usd,
+            item.per,
+            item.multiplier,
+            item.multiplier_reason,
+            item.cost_usd,
+            item.price_id,
+            LAYER_BOOK if item.price_id is not None else None,
+            item.confidence,
+            item.source_url,
+            item.note,
+        )
+
+
+def content_row(call: Call, content: Content) -> tuple[Any, ...]:
+    """CONTENT of CALL as a row of `contents`."""
+    return (
+        call.trace_id,
+        call.span_id,
+        moment(call.started_at_ns),
+        content.input_messages,
+        content.output_messages,
+        content.system_instructions,
+        content.tool_definitions,
+    )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,0 +1,160 @@
+"""Worked bills from outside: usage as providers returned it, priced to the last digit.
+
+The data is not part of this repository: `LLMTRACE_TEST_DATA` names the folder whose `prices/` holds it.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmtrace.model import Cost
+from llmtrace.pricing import load_book, price
+from llmtrace.pricing.book import CONDITION_DEFAULTS
+
+FOLDER = os.environ.get("LLMTRACE_TEST_DATA")  # noqa: TID251
+pytestmark = pytest.mark.skipif(not FOLDER, reason="LLMTRACE_TEST_DATA does not name the folder with the worked bills")
+
+PROVIDERS = frozenset({"openai", "anthropic"})
+# The bills call one thing by several names, after the turn or the modality it came from.
+COMPONENTS: Mapping[str, str] = {
+    "input": "input_uncached",
+    "input_uncached": "input_uncached",
+    "input_text": "input_uncached",
+    "message_input": "input_uncached",
+    "compaction_input": "input_uncached",
+    "executor_input": "input_uncached",
+    "advisor_input": "input_uncached",
+    "input_cached_read": "input_cached",
+    "cache_read": "input_cached",
+    "executor_cache_read": "input_cached",
+    "input_cache_write": "cache_write",
+    "cache_write_5m": "cache_write_5m",
+    "cache_write_1h": "cache_write_1h",
+    "input_audio": "input_audio",
+    "output": "output",
+    "output_text": "output",
+    "message_output": "output",
+    "compaction_output": "output",
+    "executor_output": "output",
+    "advisor_output": "output",
+    "output_audio": "output_audio",
+    "web_search": "web_search",
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "input_not_billed": "",
+    "request": "",
+}
+# What the book does not price yet: endpoints by how their name begins, and a context that counts containers.
+OUT_OF_SCOPE_ENDPOINTS = ("audio.", "images.", "realtime", "moderations", "managed_agents", "vector_stores")
+IN_SCOPE_AT_LEAST = 104
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    if not FOLDER:
+        return []
+    lines = (Path(FOLDER) / "prices" / name).read_text(encoding="utf-8").splitlines()
+    return [row for row in map(json.loads, lines) if row["provider"] in PROVIDERS]
+
+
+def _in_scope(bill: Mapping[str, Any]) -> bool:
+    return (
+        not bill["endpoint"].startswith(OUT_OF_SCOPE_ENDPOINTS)
+        and "containers" not in bill["context"]
+        and all(item["component"] in COMPONENTS for item in bill["breakdown"])
+    )
+
+
+BILLS = _read("cost_vectors.jsonl")
+RUN = [bill for bill in BILLS if _in_scope(bill)]
+EDGES = _read("cost_vectors_edge.jsonl")
+FACTS = _read("price_facts.jsonl")
+
+
+def _price(case: Mapping[str, Any], **context: Any) -> Cost:
+    """The cost of CASE; keys of its usage that begin with `_` are facts of the response outside usage."""
+    usage = case["usage"]
+    usage = None if usage is None else {k: v for k, v in usage.items() if not k.startswith("_")}
+    at = datetime.fromisoformat(case["request_time"])
+    context = {**case.get("context", {}), **context}
+    return price(usage, case["provider"], case["model"], at, case["endpoint"], context)
+
+
+def _by_component(amounts: list[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for component, amount in amounts:
+        if amount:
+            sums[component] += amount
+    return dict(sums)
+
+
+@pytest.mark.parametrize("bill", RUN, ids=[bill["id"] for bill in RUN])
+def test_bill_is_reproduced_to_the_last_digit(bill: dict[str, Any]) -> None:
+    cost = _price(bill)
+    assert cost.total_usd == Decimal(bill["expected_cost_usd"]), cost.reason
+    assert sum((i.cost_usd for i in cost.items if i.cost_usd), Decimal(0)) == cost.total_usd
+    expected = [(COMPONENTS[i["component"]], Decimal(i["cost_usd"])) for i in bill["breakdown"]]
+    items = [("cache_write" if i.component == "cache_write_12h" else i.component, i.cost_usd) for i in cost.items]
+    assert _by_component([(c, usd) for c, usd in items if usd]) == _by_component(expected)
+
+
+def test_every_bill_in_scope_was_run() -> None:
+    assert len(RUN) >= IN_SCOPE_AT_LEAST
+    assert {bill["provider"] for bill in RUN} == PROVIDERS
+    left_out = sorted(bill["id"] for bill in BILLS if not _in_scope(bill))
+    assert len(left_out) <= len(BILLS) / 4, left_out
+
+
+@pytest.mark.parametrize("case", EDGES, ids=[case["id"] for case in EDGES])
+def test_call_that_cannot_be_priced_plainly_says_so(case: dict[str, Any]) -> None:
+    cost = _price(case, **({"aborted": True} if case.get("aborted") else {}))
+    assert cost.status == case["expect"]
+    if case["expect"] in {"unpriced", "committed"}:
+        assert cost.total_usd is None
+    if "min_cost_usd" in case:
+        assert cost.total_usd is not None and cost.total_usd >= Decimal(case["min_cost_usd"])
+    if "list_cost_usd" in case:
+        assert sum((i.cost_usd for i in cost.items if i.cost_usd), Decimal(0)) == Decimal(case["list_cost_usd"])
+
+
+def _conditions(fact: Mapping[str, Any]) -> dict[str, Any]:
+    context = fact["context"]
+    stated = {key: context[key] for key in ("service_tier", "batch", "speed") if key in context}
+    region = {"region": context["regional_processing"]} if "regional_processing" in context else {}
+    return {**CONDITION_DEFAULTS, **stated, **region}
+
+
+def _component(fact: Mapping[str, Any]) -> str:
+    component = COMPONENTS[fact["component"]]
+    if component == "web_search" and fact["context"].get("tool") == "web_search_preview":
+        return "web_search_preview"
+    return "cache_write_12h" if component == "cache_write" and "cache_ttl" in fact["context"] else component
+
+
+BILLED = [f for f in FACTS if COMPONENTS.get(f["component"]) and not f["component"].startswith("advisor")]
+# Endpoints are not part of a fact: these are models of endpoints out of scope, and a fee that usage cannot bear out.
+OUT_OF_SCOPE_MODELS = ("gpt-image", "gpt-realtime", "whisper", "tts", "dall-e", "gpt-4o-transcribe", "omni-moderation")
+OUT_OF_SCOPE_MODELS += ("gpt-4o-mini-transcribe", "gpt-4o-mini-tts")
+KNOWN = [f for f in BILLED if not f["model"].startswith(OUT_OF_SCOPE_MODELS) and not f["context"].get("ambiguous")]
+
+
+@pytest.mark.parametrize("fact", KNOWN, ids=lambda f: f"{f['model']}-{f['component']}-{f['rate_usd']}")
+def test_book_answers_with_the_published_rate_whenever_it_was_seen(fact: dict[str, Any]) -> None:
+    """Of the bands of input size, which facts do not state, one has the rate."""
+    book, component = load_book(), _component(fact)
+    for seen in map(datetime.fromisoformat, fact["seen_at"]):
+        match = book.find_model(fact["provider"], fact["model"], seen)
+        assert match is not None
+        sizes = [{**_conditions(fact), "input_tokens": n} for n in (1, 1_000_000)]
+        found = [book.find_price(fact["provider"], match.model, component, c, seen) for c in sizes]
+        assert (Decimal(fact["rate_usd"]), fact["per"]) in {(f.price.rate_usd, f.price.per) for f in found if f}
+
+
+def test_facts_were_read() -> None:
+    assert len(KNOWN) > 300

@@ -1,0 +1,465 @@
+"""What can be made to go wrong, what the real SDKs make of it, and what the log says."""
+
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+from anthropic import Anthropic
+from openai import AsyncOpenAI, OpenAI
+
+from llmtrace.simulator import Fault, Simulator
+from llmtrace.simulator.faults import FaultSource
+from llmtrace.simulator.schema import build_instance
+from llmtrace.simulator.script import Script, Target
+from llmtrace.simulator.text import count_tokens, seeded
+
+HELLO: Any = [{"role": "user", "content": "Say something about the weather."}]
+ASK_OPENAI: Any = {"model": "gpt-4o", "messages": HELLO}
+ASK_ANTHROPIC: Any = {"model": "claude-haiku-4-5", "messages": HELLO, "max_tokens": 500}
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(seed=7) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def gpt(sim: Simulator) -> Iterator[OpenAI]:
+    with OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def claude(sim: Simulator) -> Iterator[Anthropic]:
+    with Anthropic(base_url=sim.anthropic_base_url, api_key="any", max_retries=0) as client:
+        yield client
+
+
+def ask_gpt(client: OpenAI, **body: Any) -> Any:
+    return client.chat.completions.create(**ASK_OPENAI, **body)
+
+
+def ask_claude(client: Anthropic, **body: Any) -> Any:
+    return client.messages.create(**ASK_ANTHROPIC, **body)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error", "type", "answered_code"),
+    [
+        (400, None, openai.BadRequestError, "invalid_request_error", None),
+        (401, None, openai.AuthenticationError, "invalid_request_error", "invalid_api_key"),
+        (404, None, openai.NotFoundError, "invalid_request_error", "model_not_found"),
+        (429, None, openai.RateLimitError, "requests", "rate_limit_exceeded"),
+        (429, "insufficient_quota", openai.RateLimitError, "insufficient_quota", "insufficient_quota"),
+        (500, None, openai.InternalServerError, "server_error", None),
+        (503, None, openai.InternalServerError, "server_error", None),
+        (418, None, openai.APIStatusError, "invalid_request_error", None),
+    ],
+)
+def test_openai_errors_have_openais_envelope(
+    sim: Simulator, gpt: OpenAI, status: int, code: str | None, error: Any, type: str, answered_code: str | None
+) -> None:
+    sim.fault(Fault.status(status, code=code))
+    with pytest.raises(error) as caught:
+        ask_gpt(gpt)
+    assert (caught.value.status_code, caught.value.type, caught.value.code) == (status, type, answered_code)
+    assert caught.value.request_id == sim.requests[0].request_id
+    assert (sim.requests[0].status, sim.requests[0].response_id, sim.requests[0].usage) == (status, None, None)
+    assert not {"retry-after", "retry-after-ms", "x-should-retry"} & set(caught.value.response.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "type"),
+    [
+        (400, anthropic.BadRequestError, "invalid_request_error"),
+        (401, anthropic.AuthenticationError, "authentication_error"),
+        (404, anthropic.NotFoundError, "not_found_error"),
+        (429, anthropic.RateLimitError, "rate_limit_error"),
+        (500, anthropic.InternalServerError, "api_error"),
+        (529, anthropic.APIStatusError, "overloaded_error"),
+    ],
+)
+def test_anthropic_errors_have_anthropics_envelope(
+    sim: Simulator, claude: Anthropic, status: int, error: Any, type: str
+) -> None:
+    sim.fault(Fault.status(status))
+    with pytest.raises(error) as caught:
+        ask_claude(claude)
+    assert (caught.value.status_code, caught.value.type) == (status, type)
+    assert caught.value.body["request_id"] == caught.value.request_id == sim.requests[0].request_id
+
+
+def test_an_sdk_retries_as_often_as_it_is_told_and_each_attempt_is_logged(sim: Simulator) -> None:
+    sim.fault(Fault.status(429, retry_after_s=0.001), times=2)
+    with OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=2) as client:
+        assert ask_gpt(client).usage is not None
+    assert [r.status for r in sim.requests] == [429, 429, 200]
+    assert [r.headers["x-stainless-retry-count"] for r in sim.requests] == ["0", "1", "2"]
+    assert sim.requests[0].fault == {"status_code": 429, "retry_after_s": 0.001}
+    sim.fault(Fault.status(529, retry_after_ms=1), times=9)
+    with (
+        Anthropic(base_url=sim.anthropic_base_url, api_key="any", max_retries=1) as other,
+        pytest.raises(anthropic.APIStatusError),
+    ):
+        ask_claude(other)
+    assert [r.status for r in sim.requests[3:]] == [529, 529]
+
+
+def test_should_retry_overrules_the_status(sim: Simulator) -> None:
+    sim.fault(Fault.status(500, should_retry=False))
+    sim.fault(Fault.status(400, should_retry=True, retry_after_ms=1))
+    with OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=3) as client:
+        with pytest.raises(openai.InternalServerError):
+            ask_gpt(client)
+        ask_gpt(client)
+    assert [r.status for r in sim.requests] == [500, 400, 200]
+
+
+def test_faults_come_in_order_to_the_requests_they_are_meant_for(
+    sim: Simulator, gpt: OpenAI, claude: Anthropic
+) -> None:
+    sim.fault(Fault.status(429).on(provider="anthropic"))
+    sim.fault(Fault.status(500).on(model="gpt-4.1"))
+    sim.fault(Fault.status(503).on(stream=True))
+    sim.fault(Fault.status(400).on(provider="openai"))
+    with pytest.raises(openai.BadRequestError):
+        ask_gpt(gpt)
+    with pytest.raises(openai.InternalServerError):
+        ask_gpt(gpt, stream=True)
+    with pytest.raises(anthropic.RateLimitError):
+        ask_claude(claude)
+    ask_gpt(gpt)
+    ask_claude(claude)
+    assert [r.status for r in sim.requests] == [400, 503, 429, 200, 200]
+
+
+def test_a_delay_beyond_the_timeout_times_out_and_the_log_knows_who_left(sim: Simulator) -> None:
+    sim.fault(Fault.delay(30))
+    with (
+        OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0, timeout=0.03) as client,
+        pytest.raises(openai.APITimeoutError),
+    ):
+        ask_gpt(client)
+    assert sim.settle()
+    assert (sim.requests[0].status, sim.requests[0].client_left) == (None, True)
+    assert sim.requests[0].usage is None
+
+
+def test_a_short_delay_delays_and_nothing_else(sim: Simulator, gpt: OpenAI) -> None:
+    sim.fault(Fault.delay(0.005))
+    before = time.monotonic()
+    ask_gpt(gpt)
+    assert time.monotonic() - before >= 0.005
+    assert sim.requests[0].status == 200
+
+
+def test_a_hanging_request_ends_with_the_client(sim: Simulator) -> None:
+    sim.fault(Fault.hang())
+    with (
+        Anthropic(base_url=sim.anthropic_base_url, api_key="any", max_retries=0, timeout=0.03) as client,
+        pytest.raises(anthropic.APITimeoutError),
+    ):
+        ask_claude(client)
+    assert sim.settle()
+    assert (sim.requests[0].status, sim.requests[0].client_left, sim.requests[0].bytes_sent) == ("hang", True, 0)
+
+
+def test_a_reset_is_a_reset(sim: Simulator) -> None:
+    sim.fault(Fault.reset())
+    with socket.create_connection(("127.0.0.1", sim.port)) as connection:
+        connection.sendall(b"POST /v1/messages HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    assert (sim.requests[0].status, sim.requests[0].bytes_sent) == ("reset", 0)
+
+
+def test_an_sdk_retries_after_a_reset(sim: Simulator) -> None:
+    sim.fault(Fault.reset())
+    with OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=1) as client:
+        client._calculate_retry_timeout = lambda *_: 0.0  # type: ignore[method-assign]
+        ask_gpt(client)
+    assert [r.status for r in sim.requests] == ["reset", 200]
+
+
+def test_a_dropped_stream_is_a_connection_error_after_its_chunks(
+    sim: Simulator, gpt: OpenAI, claude: Anthropic
+) -> None:
+    sim.fault(Fault.drop(after_chunks=3), times=2)
+    chunks = []
+    with pytest.raises(openai.APIConnectionError):
+        for chunk in ask_gpt(gpt, stream=True, stream_options={"include_usage": True}):
+            chunks.append(chunk)
+    assert len(chunks) == 3
+    with pytest.raises(httpx2.RemoteProtocolError):
+        list(ask_claude(claude, stream=True))
+    assert [(r.status, r.chunks_sent, r.usage_delivered) for r in sim.requests] == [(200, 3, False)] * 2
+    assert sim.requests[0].usage is not None
+
+
+def test_a_dropped_body_is_a_connection_error(sim: Simulator, gpt: OpenAI) -> None:
+    sim.fault(Fault.drop())
+    with pytest.raises(openai.APIConnectionError):
+        ask_gpt(gpt)
+    assert not sim.requests[0].usage_delivered
+    assert ask_gpt(gpt).usage is not None
+
+
+def test_an_error_inside_a_stream_comes_after_its_events(sim: Simulator, gpt: OpenAI, claude: Anthropic) -> None:
+    sim.fault(Fault.stream_error(after_events=4), times=2)
+    chunks = []
+    ask_gpt(gpt)
+    with pytest.raises(openai.APIError) as caught:
+        for chunk in ask_gpt(gpt, stream=True):
+            chunks.append(chunk)
+    assert (len(chunks), caught.value.type) == (4, "server_error")
+    events = []
+    with pytest.raises(anthropic.APIStatusError) as caught_too:
+        for event in ask_claude(claude, stream=True):
+            events.append(event)
+    # The SDK keeps the ping to itself.
+    assert (len(events), caught_too.value.type) == (3, "overloaded_error")
+    assert [(r.status, r.chunks_sent, r.usage_delivered) for r in sim.requests[1:]] == [(200, 5, False)] * 2
+
+
+def test_malformed_json_breaks_off(sim: Simulator, gpt: OpenAI, claude: Anthropic) -> None:
+    sim.fault(Fault.malformed(), times=4)
+    for ask in (
+        lambda: ask_gpt(gpt),
+        lambda: list(ask_gpt(gpt, stream=True)),
+        lambda: ask_claude(claude),
+        lambda: list(ask_claude(claude, stream=True)),
+    ):
+        with pytest.raises(ValueError):
+            ask()
+    assert [r.status for r in sim.requests] == [200] * 4
+
+
+def test_usage_can_be_left_out(sim: Simulator, gpt: OpenAI, claude: Anthropic) -> None:
+    sim.fault(Fault.no_usage(), times=4)
+    assert "usage" not in ask_gpt(gpt).to_dict()
+    chunks = list(ask_gpt(gpt, stream=True, stream_options={"include_usage": True}))
+    assert not any(chunk.usage for chunk in chunks)
+    assert "usage" not in ask_claude(claude).to_dict()
+    events = [event.to_dict() for event in ask_claude(claude, stream=True)]
+    assert "usage" not in events[0]["message"] and "usage" not in events[-2]
+    assert [r.usage_delivered for r in sim.requests] == [False] * 4
+    assert all(r.usage for r in sim.requests)
+
+
+def test_a_slow_stream_takes_its_time_between_chunks(sim: Simulator, gpt: OpenAI) -> None:
+    sim.answer("one two three")
+    sim.fault(Fault.slow(0.002))
+    before = time.monotonic()
+    chunks = list(ask_gpt(gpt, stream=True))
+    assert time.monotonic() - before >= 0.002 * len(chunks)
+
+
+def test_compressed_answers_are_read_as_usual(sim: Simulator, gpt: OpenAI, claude: Anthropic) -> None:
+    sim.answer("one two three", times=4)
+    sim.fault(Fault.gzip(), times=4)
+    with gpt.chat.completions.with_streaming_response.create(**ASK_OPENAI) as response:
+        assert response.headers["content-encoding"] == "gzip"
+        assert response.parse().choices[0].message.content == "one two three"
+    assert len(list(ask_gpt(gpt, stream=True))) == 5
+    assert ask_claude(claude).content[0].text == "one two three"
+    with claude.messages.stream(**ASK_ANTHROPIC) as stream:
+        assert stream.get_final_text() == "one two three"
+
+
+def test_faults_add_up(sim: Simulator, gpt: OpenAI) -> None:
+    sim.fault(Fault.gzip() | Fault.drop(after_chunks=2) | Fault.delay(0.001))
+    with pytest.raises(openai.APIConnectionError):
+        list(ask_gpt(gpt, stream=True))
+    assert sim.requests[0].fault == {"is_gzipped": True, "cut_after": 2, "delay_s": 0.001}
+
+
+def test_a_stream_that_is_left_early_is_known_to_be() -> None:
+    with (
+        Simulator(chunk_delay_s=0.02) as sim,
+        OpenAI(base_url=sim.openai_base_url, api_key="any") as client,
+    ):
+        with ask_gpt(client, stream=True, stream_options={"include_usage": True}) as stream:
+            next(iter(stream))
+        assert sim.settle()
+        (record,) = sim.requests
+    assert record.client_left
+    assert not record.usage_delivered
+    assert record.usage is not None
+    assert 1 <= record.chunks_sent < 5
+
+
+def test_a_stream_that_is_not_read_to_its_end_is_known_to_be(sim: Simulator) -> None:
+    sim.answer("word " * 50)
+    with socket.create_connection(("127.0.0.1", sim.port)) as connection:
+        body = json.dumps(ASK_OPENAI | {"stream": True}).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nauthorization: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
+        connection.recv(100)
+        assert sim.settle()
+    deadline = time.monotonic() + 2
+    while not sim.requests[0].client_left and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert sim.requests[0].client_left
+
+
+def test_an_async_client_that_is_cancelled_is_known_to_have_left(sim: Simulator) -> None:
+    sim.fault(Fault.hang())
+
+    async def main() -> None:
+        async with AsyncOpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0) as client:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.chat.completions.create(**ASK_OPENAI), 0.03)
+
+    asyncio.run(main())
+    assert sim.settle()
+    assert sim.requests[0].client_left
+
+
+def test_random_faults_are_the_same_for_the_same_seed() -> None:
+    def run(seed: int) -> list[Any]:
+        with (
+            Simulator(seed=seed, error_rate=0.3) as sim,
+            OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0) as client,
+        ):
+            for _ in range(40):
+                try:
+                    ask_gpt(client)
+                except openai.APIStatusError:
+                    pass
+            return [r.status for r in sim.requests]
+
+    statuses = run(7)
+    assert statuses == run(7) != run(8)
+    assert set(statuses) == {200, 429, 500, 503}
+    assert 5 <= sum(status != 200 for status in statuses) <= 20
+
+
+def test_random_faults_are_drawn_from_what_is_given() -> None:
+    source = FaultSource(Script(), 7, 1.0, (Fault.status(503), Fault.reset().on(provider="anthropic")))
+    taken = [source.take(Target("openai", "gpt-4o", False), number) for number in range(20)]
+    assert taken == [Fault.status(503)] * 20
+
+
+def test_stopping_ends_what_hangs_at_once() -> None:
+    failures: list[Exception] = []
+
+    def ask(client: OpenAI) -> None:
+        try:
+            ask_gpt(client)
+        except openai.APIConnectionError as error:
+            failures.append(error)
+
+    with Simulator() as sim, OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0) as client:
+        sim.fault(Fault.hang())
+        asking = threading.Thread(target=ask, args=[client])
+        asking.start()
+        while not sim.requests or sim.requests[0].status != "hang":
+            time.sleep(0.001)
+        before = time.monotonic()
+        sim.stop()
+        assert time.monotonic() - before < 1
+        asking.join()
+    assert len(failures) == 1
+
+
+def test_it_can_be_stopped_twice_and_started_again() -> None:
+    sim = Simulator()
+    for _ in range(2):
+        with sim, OpenAI(base_url=sim.openai_base_url, api_key="any") as client:
+            ask_gpt(client)
+            with pytest.raises(RuntimeError):
+                sim.start()
+        sim.stop()
+    assert len(sim.requests) == 2
+    with pytest.raises(RuntimeError):
+        sim.url  # noqa: B018
+
+
+def test_clients_that_vanish_make_no_noise(capfd: pytest.CaptureFixture[str]) -> None:
+    with Simulator(chunk_delay_s=0.001) as sim:
+        for sent in (b"", b"POST", b"POST /v1/messages HTTP/1.1\r\ncontent-length: 9\r\n\r\n{", b"nonsense\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", sim.port)) as connection:
+                connection.sendall(sent)
+        with OpenAI(base_url=sim.openai_base_url, api_key="any") as client, ask_gpt(client, stream=True) as stream:
+            next(iter(stream))
+        assert sim.settle()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_another_process_scripts_and_reads_it(sim: Simulator, gpt: OpenAI) -> None:
+    with httpx2.Client(base_url=sim.url) as control:
+        fault = {"status_code": 429, "retry_after_s": 0.01, "times": 2}
+        assert control.post("/_simulator/faults", json=fault).json() == {"added": 1}
+        assert control.get("/_simulator/faults").json() == [fault]
+        assert control.post("/_simulator/answers", json=[{"text": "hello"}]).json() == {"added": 1}
+        for _ in range(2):
+            with pytest.raises(openai.RateLimitError):
+                ask_gpt(gpt)
+        assert ask_gpt(gpt).choices[0].message.content == "hello"
+        records = control.get("/_simulator/requests").json()
+        assert [record["status"] for record in records] == [429, 429, 200]
+        assert records[2]["usage"] == sim.requests[2].usage
+        assert control.delete("/_simulator/requests").status_code == 200
+        assert control.get("/_simulator/requests").json() == sim.requests == []
+
+
+@pytest.mark.parametrize("value", [{"no_such_field": 1}, [1], {"status_code": 500, "times": 0}])
+def test_a_fault_that_makes_no_sense_is_refused(sim: Simulator, value: Any) -> None:
+    with httpx2.Client(base_url=sim.url) as control:
+        answer = control.post("/_simulator/faults", json=value)
+        assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
+        assert control.get("/_simulator/nothing").status_code == 404
+
+
+def test_as_a_program_it_prints_its_urls_and_ends_on_a_signal() -> None:
+    command = [sys.executable, "-m", "llmtrace.simulator", "--seed", "7", "--error-rate", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        urls = dict(process.stdout.readline().strip().split("=") for _ in range(2))
+        with (
+            OpenAI(base_url=urls["OPENAI_BASE_URL"], api_key="any") as gpt,
+            Anthropic(base_url=urls["ANTHROPIC_BASE_URL"], api_key="any") as claude,
+        ):
+            ask_gpt(gpt)
+            ask_claude(claude)
+        process.send_signal(signal.SIGTERM)
+        assert (process.wait(10), process.stderr.read()) == (0, "")
+
+
+def test_tokens_are_four_characters() -> None:
+    assert [count_tokens(text) for text in ("", "a", "abcd", "abcde")] == [0, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("schema", "check"),
+    [
+        ({"type": "integer", "minimum": 10, "maximum": 20}, lambda value: 10 <= value <= 20),
+        ({"type": "integer", "exclusiveMinimum": 3, "multipleOf": 5}, lambda value: value == 5),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, lambda value: 0 < value < 1),
+        ({"type": "string", "minLength": 40, "maxLength": 42}, lambda value: 40 <= len(value) <= 42),
+        ({"type": "string", "format": "date"}, lambda value: value == "2026-01-15"),
+        ({"type": "array", "items": {"const": 1}, "minItems": 3}, lambda value: value == [1, 1, 1]),
+        ({"type": ["null", "string"]}, lambda value: value is None),
+        ({"anyOf": [{"type": "boolean"}, {"type": "null"}]}, lambda value: value is True),
+        (
+            {"allOf": [{"properties": {"a": {"const": 1}}}, {"properties": {"b": {"const": 2}}}]},
+            {"a": 1, "b": 2}.__eq__,
+        ),
+        ({"$ref": "#/definitions/x", "definitions": {"x": {"enum": ["y"]}}}, lambda value: value == "y"),
+        ({}, lambda value: isinstance(value, str)),
+    ],
+)
+def test_an_instance_fits_its_schema(schema: Any, check: Callable[[Any], bool]) -> None:
+    assert check(build_instance(schema, seeded(7)))
