@@ -31,7 +31,7 @@ def _report_table(answer: Mapping[str, Any], *, is_narrow: bool) -> Table:
     total = answer["total"]
     columns: list[tuple[str, Any]] = [
         ("calls", lambda r: f"{r['calls']:,}"),
-        ("cost", lambda r: money(r["cost_usd"])),
+        ("cost", known_cost),
         ("share", lambda r: share(r["cost_usd"], total["cost_usd"])),
         ("$/1k calls", lambda r: money(per_thousand(r))),
         ("errors", lambda r: percent(r["error_rate"])),
@@ -108,6 +108,11 @@ def money(value: str | Decimal | None) -> str:
     return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.2g}"
 
 
+def known_cost(row: Mapping[str, Any]) -> str:
+    """The cost of ROW, and that it is at least that where calls have no price."""
+    return ("≥ " if row["unpriced_calls"] and row["cost_usd"] is not None else "") + money(row["cost_usd"])
+
+
 def per_thousand(row: Mapping[str, Any]) -> Decimal | None:
     """Dollars per thousand calls of ROW."""
     return None if row["cost_usd"] is None or not row["calls"] else Decimal(row["cost_usd"]) * 1000 / row["calls"]
@@ -115,7 +120,7 @@ def per_thousand(row: Mapping[str, Any]) -> Decimal | None:
 
 def share(part: str | None, whole: str | None) -> str:
     """PART of WHOLE as a percentage."""
-    return "–" if part is None or not whole or not Decimal(whole) else f"{Decimal(part) / Decimal(whole):.0%}"
+    return "–" if part is None or not whole or not Decimal(whole) else f"{Decimal(part) / Decimal(whole):.1%}"
 
 
 def percent(value: float | None) -> str:

@@ -440,13 +440,13 @@ def test_tokens_counted_here_make_an_estimate() -> None:
 @pytest.mark.parametrize("context", [{"http_status": 429}, {"http_status": 500}, {"batch_result_type": "expired"}])
 def test_request_without_an_answer_is_not_billed(context: dict[str, Any]) -> None:
     cost = openai({}, "gpt-5", "2026-03-01", service_tier="flex", **context)
-    assert (cost.status, cost.total_usd) == ("not_billed", 0)
+    assert (cost.status, cost.total_usd) == ("not_billed", Decimal(0))
 
 
 def test_refusal_before_any_output_is_not_billed() -> None:
     # https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback
     cost = anthropic(message(412, 0), "claude-fable-5", "2026-08-15", stop_reason="refusal")
-    assert (cost.status, cost.total_usd) == ("not_billed", 0)
+    assert (cost.status, cost.total_usd) == ("not_billed", Decimal(0))
 
 
 def test_refusal_after_some_output_is_billed() -> None:

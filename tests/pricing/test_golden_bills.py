@@ -138,9 +138,11 @@ def _component(fact: Mapping[str, Any]) -> str:
 
 
 BILLED = [f for f in FACTS if COMPONENTS.get(f["component"]) and not f["component"].startswith("advisor")]
-# Endpoints are not part of a fact: these are models of endpoints out of scope, and a fee that usage cannot bear out.
-OUT_OF_SCOPE_MODELS = ("gpt-image", "gpt-realtime", "whisper", "tts", "dall-e", "gpt-4o-transcribe", "omni-moderation")
-OUT_OF_SCOPE_MODELS += ("gpt-4o-mini-transcribe", "gpt-4o-mini-tts")
+# Endpoints are not part of a fact: these are models of endpoints out of scope.
+OUT_OF_SCOPE_MODELS = (
+    *("gpt-image", "gpt-realtime", "whisper", "tts", "dall-e", "omni-moderation"),
+    *("gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts"),
+)
 KNOWN = [f for f in BILLED if not f["model"].startswith(OUT_OF_SCOPE_MODELS) and not f["context"].get("ambiguous")]
 
 

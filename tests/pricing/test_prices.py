@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, PRICES_PACKAGE
+from llmtrace.pricing.book import CONDITION_DEFAULTS, PRICES_PACKAGE, Alias, Multiplier
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMA_FILE = CHECKOUT / "schemas" / "json" / "prices.schema.json"
@@ -68,7 +68,7 @@ def _same_call(a: Price, b: Price) -> bool:
 
 
 def _by_component() -> dict[tuple[str, str, str], list[Price]]:
-    rows = defaultdict(list)
+    rows: dict[tuple[str, str, str], list[Price]] = defaultdict(list)
     for price in BOOK.prices:
         rows[price.provider, price.model, price.component].append(price)
     return rows
@@ -160,7 +160,8 @@ def test_each_price_has_an_id_of_its_own() -> None:
 
 
 def test_intervals_end_after_they_start() -> None:
-    for row in (*BOOK.prices, *BOOK.aliases, *BOOK.multipliers):
+    rows: list[Price | Alias | Multiplier] = [*BOOK.prices, *BOOK.aliases, *BOOK.multipliers]
+    for row in rows:
         assert row.valid_to is None or row.valid_from < row.valid_to, row
 
 
@@ -170,7 +171,7 @@ def test_promotions_are_guaranteed_for_some_time() -> None:
 
 
 def test_band_below_a_threshold_meets_the_band_above_it() -> None:
-    thresholds = defaultdict(set)
+    thresholds: dict[tuple[str, str], set[int]] = defaultdict(set)
     for price in BOOK.prices:
         bounds = price.when.get("input_tokens", {})
         assert set(bounds) in (set(), {"lte"}, {"gt"}), price.id

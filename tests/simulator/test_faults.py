@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anthropic
-import httpx2
 import openai
 import pytest
 from anthropic import Anthropic
@@ -23,6 +22,11 @@ from llmtrace.simulator.faults import FaultSource
 from llmtrace.simulator.schema import build_instance
 from llmtrace.simulator.script import Script, Target
 from llmtrace.simulator.text import count_tokens, seeded
+
+try:
+    import httpx2 as httpx
+except ImportError:  # what older releases of the SDKs stand on
+    import httpx  # type: ignore[no-redef]
 
 HELLO: Any = [{"role": "user", "content": "Say something about the weather."}]
 ASK_OPENAI: Any = {"model": "gpt-4o", "messages": HELLO}
@@ -197,12 +201,11 @@ def test_a_dropped_stream_is_a_connection_error_after_its_chunks(
     sim: Simulator, gpt: OpenAI, claude: Anthropic
 ) -> None:
     sim.fault(Fault.drop(after_chunks=3), times=2)
-    chunks = []
+    chunks: list[Any] = []
     with pytest.raises(openai.APIConnectionError):
-        for chunk in ask_gpt(gpt, stream=True, stream_options={"include_usage": True}):
-            chunks.append(chunk)
+        chunks.extend(ask_gpt(gpt, stream=True, stream_options={"include_usage": True}))
     assert len(chunks) == 3
-    with pytest.raises(httpx2.RemoteProtocolError):
+    with pytest.raises(httpx.RemoteProtocolError):
         list(ask_claude(claude, stream=True))
     assert [(r.status, r.chunks_sent, r.usage_delivered) for r in sim.requests] == [(200, 3, False)] * 2
     assert sim.requests[0].usage is not None
@@ -218,16 +221,14 @@ def test_a_dropped_body_is_a_connection_error(sim: Simulator, gpt: OpenAI) -> No
 
 def test_an_error_inside_a_stream_comes_after_its_events(sim: Simulator, gpt: OpenAI, claude: Anthropic) -> None:
     sim.fault(Fault.stream_error(after_events=4), times=2)
-    chunks = []
+    chunks: list[Any] = []
     ask_gpt(gpt)
     with pytest.raises(openai.APIError) as caught:
-        for chunk in ask_gpt(gpt, stream=True):
-            chunks.append(chunk)
+        chunks.extend(ask_gpt(gpt, stream=True))
     assert (len(chunks), caught.value.type) == (4, "server_error")
-    events = []
+    events: list[Any] = []
     with pytest.raises(anthropic.APIStatusError) as caught_too:
-        for event in ask_claude(claude, stream=True):
-            events.append(event)
+        events.extend(ask_claude(claude, stream=True))
     # The SDK keeps the ping to itself.
     assert (len(events), caught_too.value.type) == (3, "overloaded_error")
     assert [(r.status, r.chunks_sent, r.usage_delivered) for r in sim.requests[1:]] == [(200, 5, False)] * 2
@@ -399,7 +400,7 @@ def test_clients_that_vanish_make_no_noise(capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_another_process_scripts_and_reads_it(sim: Simulator, gpt: OpenAI) -> None:
-    with httpx2.Client(base_url=sim.url) as control:
+    with httpx.Client(base_url=sim.url) as control:
         fault = {"status_code": 429, "retry_after_s": 0.01, "times": 2}
         assert control.post("/_simulator/faults", json=fault).json() == {"added": 1}
         assert control.get("/_simulator/faults").json() == [fault]
@@ -417,7 +418,7 @@ def test_another_process_scripts_and_reads_it(sim: Simulator, gpt: OpenAI) -> No
 
 @pytest.mark.parametrize("value", [{"no_such_field": 1}, [1], {"status_code": 500, "times": 0}])
 def test_a_fault_that_makes_no_sense_is_refused(sim: Simulator, value: Any) -> None:
-    with httpx2.Client(base_url=sim.url) as control:
+    with httpx.Client(base_url=sim.url) as control:
         answer = control.post("/_simulator/faults", json=value)
         assert (answer.status_code, bool(answer.json()["error"])) == (400, True)
         assert control.get("/_simulator/nothing").status_code == 404
