@@ -1,10 +1,10 @@
 """See what every LLM feature costs, how fast it is and how often it fails, on your own machine.
 
-    import llmtrace
+import llmtrace
 
-    llmtrace.instrument()
-    with llmtrace.feature("summarize"):
-        client.chat.completions.create(...)
+llmtrace.instrument()
+with llmtrace.feature("summarize"):
+    client.chat.completions.create(...)
 """
 
 from typing import TYPE_CHECKING, Any

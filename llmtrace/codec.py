@@ -5,11 +5,22 @@ unexpected type reads as absent.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from llmtrace import semconv as s
-from llmtrace.model import Attempt, Attributes, AttributeValue, Call, CallStatus, Content, Request, Response, Span, Usage
+from llmtrace.model import (
+    Attempt,
+    Attributes,
+    AttributeValue,
+    Call,
+    CallStatus,
+    Content,
+    Request,
+    Response,
+    Span,
+    Usage,
+)
 
 STATUS_ERROR = 2
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
@@ -38,6 +49,7 @@ RESPONSE_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.RESPONSE_MODEL, "model", str),
     (s.RESPONSE_FINISH_REASONS, "finish_reasons", tuple),
     (s.OPENAI_SYSTEM_FINGERPRINT, "system_fingerprint", str),
+    (s.REFUSAL_CATEGORY, "refusal_category", str),
 )
 USAGE_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.USAGE_INPUT_TOKENS, "input_tokens", int),
@@ -162,7 +174,7 @@ def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, 
 
 
 def _read(attributes: Attributes, fields: tuple[tuple[str, str, type], ...]) -> dict[str, Any]:
-    values = {}
+    values: dict[str, Any] = {}
     for attribute, name, kind in fields:
         value = _typed(attributes.get(attribute), kind)
         if value is not None:
@@ -170,15 +182,14 @@ def _read(attributes: Attributes, fields: tuple[tuple[str, str, type], ...]) -> 
     return values
 
 
-def _typed(value: AttributeValue | None, kind: Callable[..., _T]) -> _T | None:
+def _typed(value: Any, kind: type[_T]) -> _T | None:
     """VALUE if it is of KIND; a whole number is a float too, and a boolean is never a number."""
-    if value is None or (isinstance(value, bool) and kind is not bool):
+    if isinstance(value, bool) and kind is not bool:
         return None
-    if kind is float and isinstance(value, int | float):
-        return kind(value)
-    if kind is tuple and isinstance(value, list | tuple):
-        return kind(value)
-    return value if isinstance(kind, type) and isinstance(value, kind) else None
+    if isinstance(value, kind):
+        return value
+    convertible = (kind is float and isinstance(value, int)) or (kind is tuple and isinstance(value, list))
+    return kind(value) if convertible else None  # type: ignore[call-arg]
 
 
 def _write_tiers(attributes: dict[str, AttributeValue], call: Call) -> None:

@@ -1,13 +1,13 @@
 """Everything that llmtrace's commands and library raise; capture inside an application raises nothing.
 
-    LlmtraceError
-    ├── ConfigError          a setting or an argument that cannot be used
-    ├── MissingExtra         a part of llmtrace that is not installed
-    ├── QueryError           a question or SQL that cannot be answered
-    ├── PriceBookError       price data that contradicts itself
-    └── StoreError
-        ├── StoreLocked      another process owns the database and does not let go
-        └── StoreUnreadable  the database is damaged, or made by a newer llmtrace
+LlmtraceError
+├── ConfigError          a setting or an argument that cannot be used
+├── MissingExtra         a part of llmtrace that is not installed
+├── QueryError           a question or SQL that cannot be answered
+├── PriceBookError       price data that contradicts itself
+└── StoreError
+    ├── StoreLocked      another process owns the database and does not let go
+    └── StoreUnreadable  the database is damaged, or made by a newer llmtrace
 """
 
 
@@ -53,7 +53,9 @@ class StoreLocked(StoreError):
         """Name the database at PATH and the owner's PID."""
         self.path, self.pid = path, pid
         who = f"process {pid}" if pid is not None else "another process"
-        super().__init__(f"{path} is owned by {who}, which did not let go of it; stop that process, or use another --db")
+        super().__init__(
+            f"{path} is owned by {who}, which did not let go of it; stop that process, or use another --db"
+        )
 
 
 class StoreUnreadable(StoreError):

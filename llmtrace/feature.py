@@ -42,7 +42,7 @@ def current_scope() -> Scope | None:
     return _current.get()
 
 
-class feature:  # noqa: N801 - read as a verb at the call site
+class feature:
     """Attributes the calls made inside it to a feature, as a context manager or as a decorator.
 
     `with llmtrace.feature("summarize", user="u1", session="s9", tenant="acme", prompt_version="v3", team="search"):`
@@ -75,13 +75,25 @@ class feature:  # noqa: N801 - read as a verb at the call site
             Scope(
                 opened_by=self,
                 outer=outer,
-                trace_id=outer.trace_id if outer is not None else os.urandom(16).hex(),
-                feature=_first(self._name, outer and outer.feature),
-                user_id=_first(self._user_id, outer and outer.user_id),
-                session_id=_first(self._session_id, outer and outer.session_id),
-                tenant=_first(self._tenant, outer and outer.tenant),
-                prompt_version=_first(self._prompt_version, outer and outer.prompt_version),
-                tags={**outer.tags, **self._tags} if outer is not None else self._tags,
+                trace_id=os.urandom(16).hex(),
+                feature=self._name,
+                user_id=self._user_id,
+                session_id=self._session_id,
+                tenant=self._tenant,
+                prompt_version=self._prompt_version,
+                tags=self._tags,
+            )
+            if outer is None
+            else Scope(
+                opened_by=self,
+                outer=outer,
+                trace_id=outer.trace_id,
+                feature=_first(self._name, outer.feature),
+                user_id=_first(self._user_id, outer.user_id),
+                session_id=_first(self._session_id, outer.session_id),
+                tenant=_first(self._tenant, outer.tenant),
+                prompt_version=_first(self._prompt_version, outer.prompt_version),
+                tags={**outer.tags, **self._tags},
             )
         )
         return self
@@ -138,7 +150,7 @@ class feature:  # noqa: N801 - read as a verb at the call site
                     with self:
                         inner.close()
                     raise
-                except BaseException as err:  # noqa: BLE001 - thrown in by the consumer: it belongs to the body
+                except BaseException as err:
                     resume = functools.partial(inner.throw, err)
 
         return run
@@ -162,7 +174,7 @@ class feature:  # noqa: N801 - read as a verb at the call site
                     with self:
                         await inner.aclose()
                     raise
-                except BaseException as err:  # noqa: BLE001 - thrown in by the consumer: it belongs to the body
+                except BaseException as err:
                     resume = functools.partial(inner.athrow, err)
 
         return run

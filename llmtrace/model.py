@@ -75,13 +75,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a provider answered, as far as it got; `usage` is the provider's own object, untouched."""
+    """What a provider answered, as far as it got; `usage` is the provider's own object, untouched.
+
+    `refusal_category` is what a refusal was about, where the provider says so: it decides whether it is charged.
+    """
 
     id: str | None = None
     model: str | None = None
     finish_reasons: tuple[str, ...] | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    refusal_category: str | None = None
     usage: RawUsage | None = None
 
 

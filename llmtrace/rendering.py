@@ -50,7 +50,8 @@ def report_json(by: str, rows: Rows, totals: Rows) -> dict[str, Any]:
 def report_row(row: Mapping[str, Any], by: str) -> dict[str, Any]:
     """ROW with the keys of the contract; the error rate is divided here, not in the engine."""
     calls = row["calls"]
-    shown = {**row, "error_rate": round(row["errors"] / calls, 6) if calls else None, "key": bucket_label(row["key"], by)}
+    error_rate = round(row["errors"] / calls, 6) if calls else None
+    shown = {**row, "error_rate": error_rate, "key": bucket_label(row["key"], by)}
     for name in ("errors", "unpriced_calls", "estimated_calls"):
         shown[name] = shown[name] or 0
     return {name: plain(shown[name]) for name in REPORT_KEYS}

@@ -25,7 +25,8 @@ def encode(spans: Sequence[Span]) -> bytes:
     )
     resource = Resource(attributes=_key_values(spans[0].resource))
     request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])])
-    return request.SerializeToString()
+    payload: bytes = request.SerializeToString()
+    return payload
 
 
 def decode(payload: bytes) -> Iterator[Span]:

@@ -57,9 +57,9 @@ class Commands(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            if near:
-                err.message += f" Did you mean '{near[0]}'?"
-            raise
+            if not near:
+                raise
+            raise click.UsageError(f"{err.message} Did you mean '{near[0]}'?", ctx) from None
 
 
 @click.group(

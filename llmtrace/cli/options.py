@@ -16,9 +16,13 @@ FILTERS = ("since", "until", "feature", "model", "provider", "service", "environ
 
 def place(function: _F) -> _F:
     """`--home` and `--db`: which database."""
-    function = click.option("--db", type=click.Path(path_type=Path), help="The database (default: HOME/llmtrace.duckdb).")(function)
+    function = click.option(
+        "--db", type=click.Path(path_type=Path), help="The database (default: HOME/llmtrace.duckdb)."
+    )(function)
     return click.option(
-        "--home", type=click.Path(path_type=Path), help="The directory of journal and database (default: LLMTRACE_HOME)."
+        "--home",
+        type=click.Path(path_type=Path),
+        help="The directory of journal and database (default: LLMTRACE_HOME).",
     )(function)
 
 
@@ -33,7 +37,9 @@ def reading(function: _F) -> _F:
 def filtering(function: _F) -> _F:
     """`--since` and `--until`, and the names to restrict calls to; a name may be given several times."""
     for name in reversed(FILTERS[2:]):
-        function = click.option(f"--{name}", multiple=True, help=f"Only this {name}; '' for calls without one.")(function)
+        function = click.option(f"--{name}", multiple=True, help=f"Only this {name}; '' for calls without one.")(
+            function
+        )
     function = click.option("--until", help="Only calls before this time.")(function)
     return click.option("--since", help="Only calls from this time on: 7d, 24h, 2026-11-01, or an ISO time.")(function)
 

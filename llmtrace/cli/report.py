@@ -11,7 +11,9 @@ from llmtrace.rendering import report_json, to_json
 
 
 @click.command("report")
-@click.option("--by", default="feature", show_default=True, help=f"Group by {', '.join(BY_CHOICES)} or {TAG_PREFIX}KEY.")
+@click.option(
+    "--by", default="feature", show_default=True, help=f"Group by {', '.join(BY_CHOICES)} or {TAG_PREFIX}KEY."
+)
 @options.filtering
 @options.reading
 def command(

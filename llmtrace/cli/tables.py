@@ -20,7 +20,9 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
     if not answer["total"]["calls"]:
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
-            console.print("Add [bold]import llmtrace; llmtrace.instrument()[/bold] to an app, or run [bold]llmtrace demo[/bold].")
+            console.print(
+                "Add [bold]import llmtrace; llmtrace.instrument()[/bold] to an app, or run [bold]llmtrace demo[/bold]."
+            )
         return
     console.print(_report_table(answer, is_narrow=console.width < NARROW_COLUMNS))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
@@ -49,7 +51,11 @@ def _report_table(answer: Mapping[str, Any], *, is_narrow: bool) -> Table:
     for name, show in columns:
         table.add_column(name, justify="right", footer=show(total), no_wrap=True)
     for row in answer["rows"]:
-        key = Text("untagged" if answer["by"] == "feature" else "(none)", style="italic") if row["key"] is None else Text(str(row["key"]))
+        key = (
+            Text("untagged" if answer["by"] == "feature" else "(none)", style="italic")
+            if row["key"] is None
+            else Text(str(row["key"]))
+        )
         table.add_row(key, *[show(row) for _, show in columns])
     return table
 

@@ -129,10 +129,16 @@ def _outcome(rng: random.Random, failed: bool, overloaded: bool, provider: str) 
     """Status, error and attempts of a call."""
     if not failed:
         retried = rng.random() < (0.3 if overloaded else 0.01)
-        first = (Attempt("529" if provider == "anthropic" else "429", round(rng.uniform(0.5, 2), 3)),) if retried else ()
+        first = (
+            (Attempt("529" if provider == "anthropic" else "429", round(rng.uniform(0.5, 2), 3)),) if retried else ()
+        )
         return {"http_status": 200, "attempts": (*first, Attempt("200"))}
     if overloaded:
-        return {"http_status": 529, "error_type": "overloaded_error", "attempts": (Attempt("529", 0.6), Attempt("529", 1.2), Attempt("529"))}
+        return {
+            "http_status": 529,
+            "error_type": "overloaded_error",
+            "attempts": (Attempt("529", 0.6), Attempt("529", 1.2), Attempt("529")),
+        }
     status, error = rng.choice(((429, "rate_limit_exceeded"), (500, "server_error"), (400, "invalid_request_error")))
     return {"http_status": status, "error_type": error, "attempts": (Attempt(str(status)),)}
 

@@ -87,7 +87,11 @@ def summarise(processes: Mapping[str, Process], counters: Iterable[Counter]) -> 
 
 def _overlap(process: Process, until: int, evictions: Iterable[Eviction]) -> int:
     """How many of the spans from the process's next one to UNTIL were in segments deleted for want of room."""
-    spans = ((max(e.first_span, process.next_span), min(e.end_span, until)) for e in evictions if e.process == process.process)
+    spans = (
+        (max(e.first_span, process.next_span), min(e.end_span, until))
+        for e in evictions
+        if e.process == process.process
+    )
     return sum(max(0, end - start) for start, end in spans)
 
 

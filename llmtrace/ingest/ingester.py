@@ -166,4 +166,3 @@ class Ingester:
 def _is_usable(span: Span) -> bool:
     """Whether SPAN has the ids and times without which it cannot be stored."""
     return len(span.trace_id) == 32 and len(span.span_id) == 16 and 0 < span.start_ns <= span.end_ns < 2**63
-

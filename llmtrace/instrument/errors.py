@@ -42,7 +42,9 @@ def may_have_been_sent(error: BaseException | None) -> bool:
     """
     if error is None or not isinstance(error, Exception):
         return True
-    broke = bool({c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"})
+    broke = bool(
+        {c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"}
+    )
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__ in BEFORE_SENDING:

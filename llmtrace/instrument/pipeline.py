@@ -52,7 +52,9 @@ class _Flush:
 class Pipeline:
     """The way of this process's finished calls. Made anew in a forked child, which has a journal of its own."""
 
-    def __init__(self, folder: Path, resource: Attributes, service: str | None, exporter: Exporter | None = None) -> None:
+    def __init__(
+        self, folder: Path, resource: Attributes, service: str | None, exporter: Exporter | None = None
+    ) -> None:
         """Write to the journal in FOLDER; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
         self._exporter = exporter
@@ -206,7 +208,7 @@ class Pipeline:
             self._keep_bound()
         except OSError as err:
             self._queued_bytes = sum(_size(span) for span in self._pending)
-            log_error(f"llmtrace cannot write its journal in {self._folder} ({err}); it keeps {QUEUE_SPANS} calls in memory")
+            log_error(f"llmtrace cannot write its journal ({err}); it keeps up to {QUEUE_SPANS} calls in memory")
             return False
         return True
 
@@ -230,9 +232,7 @@ class Pipeline:
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self._process, self._service)
         way_out = self._exporter
-        self._counter.write(
-            self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0
-        )
+        self._counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
 
     def _keep_bound(self) -> None:
         now = time.monotonic()
@@ -248,6 +248,4 @@ def _size(span: Span) -> int:
 
 def _value(counter: "itertools.count[int]") -> int:
     """How often `next` was called on COUNTER, which starts at 0."""
-    value: int = counter.__reduce__()[1][0]
-    return value
-
+    return int(counter.__reduce__()[1][0])

@@ -42,10 +42,10 @@ def list_segments(folder: Path) -> list[Segment]:
     segments = []
     for process, numbered in sorted(found.items()):
         counter = read_counter(folder / (process + COUNTER_SUFFIX))
-        last = max(number for number, _ in numbered)
+        last = max(n for n, _ in numbered)
         is_over = counter is None or not counter.is_alive
-        for number, entry in sorted(numbered, key=lambda pair: pair[0]):
-            segment = _segment(entry, process, number, is_whole=is_over or number < last)
+        for n, entry in sorted(numbered, key=lambda pair: pair[0]):
+            segment = _segment(entry, process, n, is_whole=is_over or n < last)
             if segment is not None:
                 segments.append(segment)
     return segments

@@ -1,8 +1,9 @@
 """What a call costs: a dated book of prices, and exact arithmetic over it."""
 
-from llmtrace.pricing.book import PriceBook, load_book
+from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.calls import price_call
 from llmtrace.pricing.cost import PricingFacts, price_usage
 from llmtrace.pricing.public import price
+from llmtrace.pricing.reading import load_book
 
 __all__ = ["PriceBook", "PricingFacts", "load_book", "price", "price_call", "price_usage"]

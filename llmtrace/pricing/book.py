@@ -5,22 +5,14 @@ month's prices. Every condition a provider prices by (tier, batch, speed, geogra
 where a call states a condition that no row and no multiplier answers, there is no price, rather than the standard one.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
-import yaml
-
-from llmtrace import resources
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
-
-PRICES_PACKAGE = "llmtrace.pricing.prices"
-TOKENS_PER_MTOK = 1_000_000
 
 # What a call is taken to be where it states nothing else; a row's `when` leaves these out.
 CONDITION_DEFAULTS: Mapping[str, Any] = {
@@ -64,6 +56,16 @@ class Multiplier:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeRefusals:
+    """A time in which PROVIDER does not charge for refusals before any output, but for those about `unless`."""
+
+    provider: str
+    unless: frozenset[str]
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class PricedRate:
     """A price together with the multipliers that the call's conditions call for."""
 
@@ -79,6 +81,7 @@ class PriceBook:
     prices: tuple[Price, ...]
     aliases: tuple[Alias, ...] = ()
     multipliers: tuple[Multiplier, ...] = ()
+    free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
@@ -139,6 +142,13 @@ class PriceBook:
         # Providers define their factors over token prices; a fee per call is the same everywhere.
         return PricedRate(found[0], multipliers if found[0].unit == "token" else ())
 
+    def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
+        """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""
+        return any(
+            r.provider == provider and _holds(r.valid_from, r.valid_to, at) and category not in r.unless
+            for r in self.free_refusals
+        )
+
     def _multiplies(
         self, m: Multiplier, provider: str, model: str, conditions: Mapping[str, Any], at: datetime
     ) -> bool:
@@ -185,116 +195,3 @@ def _without_date(name: str) -> str | None:
     if len(parts) == 4 and [len(p) for p in parts[1:]] == [4, 2, 2] and all(p.isdigit() for p in parts[1:]):
         return parts[0]
     return None
-
-
-@cache
-def load_book() -> PriceBook:
-    """The bundled book. Cached: the data does not change while the process lives."""
-    texts = {f.name: f.read_text(encoding="utf-8") for f in resources.list_files(PRICES_PACKAGE, suffix=".yaml")}
-    return read_book(texts)
-
-
-def read_book(texts: Mapping[str, str]) -> PriceBook:
-    """A book made from the YAML TEXTS, by file name.
-
-    Raises:
-        PriceBookError: a file cannot be read, or names a source that it does not list.
-    """
-    prices: list[Price] = []
-    aliases: list[Alias] = []
-    multipliers: list[Multiplier] = []
-    families: set[str] = set()
-    for name, text in sorted(texts.items()):
-        try:
-            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-            prices += _read_prices(data)
-            aliases += _read_aliases(data)
-            multipliers += _read_multipliers(data)
-            families |= {f"{data['provider']}/{f}" for f in data.get("families", ())}
-        except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
-            raise PriceBookError(f"{name} is not a price file: {err!r}") from err
-    digest = hashlib.sha256("".join(f"{n}\n{t}\n" for n, t in sorted(texts.items())).encode()).hexdigest()
-    return PriceBook(digest[:12], tuple(prices), tuple(aliases), tuple(multipliers), frozenset(families))
-
-
-def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
-    provider, sources = data["provider"], data["sources"]
-    for model, entries in data["models"].items():
-        for entry in entries:
-            source = sources[entry["source"]]
-            for component, (rate, per, unit) in _rates(entry).items():
-                when = entry.get("when", {})
-                valid_from = _moment(entry["valid_from"])
-                yield Price(
-                    id=f"{provider}/{model}/{component}{_label(when)}@{valid_from.date()}",
-                    provider=provider,
-                    model=str(model),
-                    component=component,
-                    unit=unit,
-                    rate_usd=rate,
-                    per=per,
-                    when=when,
-                    valid_from=valid_from,
-                    valid_to=_moment_or_none(entry.get("valid_to")),
-                    guaranteed_until=_moment_or_none(entry.get("guaranteed_until")),
-                    source_url=source["url"],
-                    source_note=entry.get("note") or source.get("note"),
-                    verified_at=str(source["verified_at"]),
-                    confidence=entry.get("confidence") or source["confidence"],
-                )
-
-
-def _rates(entry: Mapping[str, Any]) -> dict[str, tuple[Decimal, int, str]]:
-    """Component to (rate, per, unit): `usd_per_mtok` for tokens, `usd` for everything counted otherwise."""
-    rates = {c: (Decimal(r), TOKENS_PER_MTOK, "token") for c, r in entry.get("usd_per_mtok", {}).items()}
-    for component, spec in entry.get("usd", {}).items():
-        rates[component] = (Decimal(spec["rate"]), int(spec.get("per", 1)), spec["unit"])
-    return rates
-
-
-def _read_aliases(data: Mapping[str, Any]) -> Iterable[Alias]:
-    for row in data.get("aliases", ()):
-        yield Alias(
-            name=f"{data['provider']}/{row['alias']}",
-            model=row["model"],
-            valid_from=_moment(row["valid_from"]),
-            valid_to=_moment_or_none(row.get("valid_to")),
-        )
-
-
-def _read_multipliers(data: Mapping[str, Any]) -> Iterable[Multiplier]:
-    for row in data.get("multipliers", ()):
-        yield Multiplier(
-            name=row["name"],
-            factor=Decimal(row["factor"]),
-            when=row["when"],
-            models=frozenset(f"{data['provider']}/{m}" for m in row["models"]),
-            valid_from=_moment(row["valid_from"]),
-            valid_to=_moment_or_none(row.get("valid_to")),
-            source_url=data["sources"][row["source"]]["url"],
-        )
-
-
-def _label(when: Mapping[str, Any]) -> str:
-    """`/service_tier=flex/input_tokens>272000`: the conditions, so that a row's id says what it is for."""
-    signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-    parts = []
-    for key, value in sorted(when.items()):
-        if isinstance(value, Mapping):
-            parts += [f"{key}{signs[op]}{limit}" for op, limit in value.items()]
-        else:
-            parts.append(key if value is True else f"{key}={value}")
-    return "".join(f"/{p}" for p in parts)
-
-
-def _moment(value: date | datetime | str) -> datetime:
-    """VALUE as a UTC moment: a bare date is its midnight."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _moment_or_none(value: date | datetime | str | None) -> datetime | None:
-    return None if value is None else _moment(value)

@@ -25,6 +25,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,
         finish_reasons=call.response.finish_reasons or (),
+        refusal_category=call.response.refusal_category,
         usage_estimated=call.usage_source == "estimated",
         usage_complete=call.usage_complete,
     )

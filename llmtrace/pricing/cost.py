@@ -35,6 +35,7 @@ class PricingFacts:
     http_status: int | None = None
     request_sent: bool = True
     finish_reasons: tuple[str, ...] = ()
+    refusal_category: str | None = None
     usage_estimated: bool = False
     usage_complete: bool = True
 
@@ -55,8 +56,8 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     match = _find_model(book, facts)
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
-    if terms.not_billed is not None:
-        return Cost("not_billed", Decimal(0), reason=terms.not_billed, price_book=book.version)
+    if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
+        return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
     conditions = {**CONDITION_DEFAULTS, **terms.conditions}
     items = tuple(_item(book, facts, match, conditions, q) for q in terms.quantities if q.amount)
     return _sum_up(book, facts, items, terms.committed)

@@ -6,15 +6,15 @@ from typing import Any
 
 from llmtrace.errors import ConfigError
 from llmtrace.model import Cost
-from llmtrace.pricing.book import load_book
 from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.reading import load_book
 
 # Keys of `context` that state what a price depends on, and keys that only tell how the answer came about.
 CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls",
 })  # fmt: skip
-FACT_KEYS = frozenset({"http_status", "stop_reason", "aborted", "estimated", "batch_result_type"})
+FACT_KEYS = frozenset({"http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type"})
 # Results of a batch that never ran: https://platform.claude.com/docs/en/build-with-claude/batch-processing
 BATCH_NOT_RUN = frozenset({"errored", "canceled", "expired"})
 INFORMATIVE_KEYS = frozenset({"requested_service_tier", "requested_speed", "stream_events", "ambiguous", "betas"})
@@ -53,6 +53,7 @@ def price(
         http_status=context.get("http_status"),
         request_sent=context.get("batch_result_type") not in BATCH_NOT_RUN,
         finish_reasons=(context["stop_reason"],) if context.get("stop_reason") else (),
+        refusal_category=context.get("refusal_category"),
         usage_estimated=bool(context.get("estimated")),
         usage_complete=not context.get("aborted"),
     )

@@ -72,6 +72,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
         model=as_text(body.get("model")),
         finish_reasons=(reason,) if reason else None,
         service_tier=as_text(usage.get("service_tier")),
+        refusal_category=as_text(as_mapping(body.get("stop_details")).get("category")),
         usage=usage or None,
     )
 
@@ -114,7 +115,7 @@ class MessageFold:
     Source: https://platform.claude.com/docs/en/build-with-claude/streaming
     """
 
-    __slots__ = ("_kept", "_message", "_reason", "_stopped", "text_parts", "usage", "usage_complete")
+    __slots__ = ("_kept", "_message", "_reason", "_refusal", "_stopped", "text_parts", "usage", "usage_complete")
 
     def __init__(self) -> None:
         """Start with nothing read."""
@@ -123,6 +124,7 @@ class MessageFold:
         self.usage_complete = False
         self._message: Mapping[str, Any] = {}
         self._reason: str | None = None
+        self._refusal: str | None = None
         self._stopped = False
         self._kept = 0
 
@@ -141,7 +143,9 @@ class MessageFold:
         elif kind == "message_delta":
             self.usage = merge_usage(self.usage, as_mapping(event.get("usage")))
             self.usage_complete = self.usage_complete or "usage" in event
-            self._reason = as_text(as_mapping(event.get("delta")).get("stop_reason")) or self._reason
+            delta = as_mapping(event.get("delta"))
+            self._reason = as_text(delta.get("stop_reason")) or self._reason
+            self._refusal = as_text(as_mapping(delta.get("stop_details")).get("category")) or self._refusal
         elif kind == "message_start":
             self._message = as_mapping(event.get("message"))
             self.usage = merge_usage(self.usage, as_mapping(self._message.get("usage")))
@@ -156,6 +160,7 @@ class MessageFold:
             model=as_text(self._message.get("model")),
             finish_reasons=(self._reason,) if self._reason else None,
             service_tier=as_text(as_mapping(self.usage).get("service_tier")),
+            refusal_category=self._refusal,
             usage=self.usage,
         )
 

@@ -1,7 +1,7 @@
 """Anthropic's usage objects: `input_tokens` leaves out what was read from and written to a cache.
 
 Compaction and advisor turns stand only in `iterations`, not in the top-level counts, and an advisor is billed at its
-own model's price. A refusal before any output is not charged.
+own model's price.
 
 Sources: https://platform.claude.com/docs/en/about-claude/pricing,
 https://platform.claude.com/docs/en/build-with-claude/prompt-caching,
@@ -86,7 +86,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         tuple(quantities),
         conditions,
         committed=tier == "priority",
-        not_billed="refused before any output" if refused else None,
+        refused=refused,
     )
 
 

@@ -27,13 +27,14 @@ class Endpoint:
 class Billing:
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
-    `not_billed` says why nothing is owed although there was usage; `committed` that it was paid for in advance.
+    `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
+    in advance.
     """
 
     quantities: tuple[Quantity, ...]
     conditions: Mapping[str, Any] = field(default_factory=dict)
     committed: bool = False
-    not_billed: str | None = None
+    refused: bool = False
 
 
 class Fold(Protocol):

@@ -39,7 +39,7 @@ def media_part(modality: str, url: Any, mime_type: Any = None) -> Part:
 
 
 def dump(value: Sequence[Mapping[str, Any]]) -> str | None:
-    """VALUE as JSON of at most 64 KiB: long texts are cut, then the oldest messages left out. None where it is empty."""
+    """VALUE as JSON of at most 64 KiB: long texts are cut, then the oldest messages left out."""
     if not value:
         return None
     text = _json(value)

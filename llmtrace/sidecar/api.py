@@ -60,13 +60,13 @@ class _Api:
         from starlette.concurrency import run_in_threadpool
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            return _error(415, "send application/json: {\"sql\": \"SELECT ...\"}")
+            return _error(415, 'send application/json: {"sql": "SELECT ..."}')
         if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
             return _error(413, "the SQL is too long")
         try:
             text = (await request.json())["sql"]
         except (ValueError, KeyError, TypeError):
-            return _error(400, "send {\"sql\": \"SELECT ...\"}")
+            return _error(400, 'send {"sql": "SELECT ..."}')
         return await run_in_threadpool(_guarded(self._run_sql), request, str(text))
 
     def _run_sql(self, request: Request, text: str) -> Response:

@@ -90,9 +90,7 @@ class Store(Protocol):
             QueryError: it does more, fails, or takes longer than TIMEOUT_S.
         """
 
-    def arrow(
-        self, sql: str, *, limit: int | None = QUERY_ROWS, timeout_s: float = QUERY_TIMEOUT_S
-    ) -> "pyarrow.Table":
+    def arrow(self, sql: str, *, limit: int | None = QUERY_ROWS, timeout_s: float = QUERY_TIMEOUT_S) -> "pyarrow.Table":
         """The answer to SQL as an Arrow table. Raises like `query`."""
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -21,6 +21,8 @@ from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema
 
 if TYPE_CHECKING:
     import pyarrow
+
+_T = TypeVar("_T")
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Files stay readable by the DuckDB release before this one.
@@ -96,9 +98,7 @@ class DuckStore:
 
         return self._run(sql, run, timeout_s)
 
-    def arrow(
-        self, sql: str, *, limit: int | None = QUERY_ROWS, timeout_s: float = QUERY_TIMEOUT_S
-    ) -> "pyarrow.Table":
+    def arrow(self, sql: str, *, limit: int | None = QUERY_ROWS, timeout_s: float = QUERY_TIMEOUT_S) -> "pyarrow.Table":
         """The answer to SQL as an Arrow table; its metadata tell where it was cut. Raises like `query`."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> "pyarrow.Table":
@@ -138,7 +138,7 @@ class DuckStore:
                 taken.append(priced)
         self._append("call_rows", [rows.call_row(p, 1, now) for p in taken])
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
-        self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content is not None])
+        self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]
@@ -169,7 +169,7 @@ class DuckStore:
     def _read(self, sql: str) -> list[tuple[Any, ...]]:
         return self._run(sql, lambda cursor: cursor.execute(sql).fetchall(), QUERY_TIMEOUT_S)
 
-    def _run(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], Any], timeout_s: float) -> Any:
+    def _run(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], _T], timeout_s: float) -> _T:
         with self._cursor_lock:
             cursor = self._connection.cursor()
         timer = threading.Timer(timeout_s, cursor.interrupt)

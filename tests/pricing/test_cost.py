@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from llmtrace.errors import ConfigError, PriceBookError
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
-from llmtrace.pricing.book import CONDITION_DEFAULTS, read_book
+from llmtrace.pricing.book import CONDITION_DEFAULTS
+from llmtrace.pricing.reading import read_book
 
 
 def openai(usage: Any, model: str, at: str, **context: Any) -> Cost:
@@ -447,6 +448,20 @@ def test_refusal_before_any_output_is_not_billed() -> None:
     # https://platform.claude.com/docs/en/build-with-claude/refusals-and-fallback
     cost = anthropic(message(412, 0), "claude-fable-5", "2026-08-15", stop_reason="refusal")
     assert (cost.status, cost.total_usd) == ("not_billed", Decimal(0))
+
+
+@pytest.mark.parametrize(
+    ("at", "category", "status"),
+    [
+        ("2026-05-31", None, "exact"),  # refusals were charged like any answer before 2026-06-02
+        ("2026-10-01", "cyber", "not_billed"),
+        ("2026-10-01", "bio", "exact"),  # charged again for three categories since 2026-09-24
+    ],
+)
+def test_a_refusal_is_billed_by_the_rule_of_its_day(at: str, category: str | None, status: str) -> None:
+    # https://platform.claude.com/docs/en/release-notes/overview
+    context = {"stop_reason": "refusal", "refusal_category": category}
+    assert anthropic(message(412, 0), "claude-opus-4-6", at, **context).status == status
 
 
 def test_refusal_after_some_output_is_billed() -> None:

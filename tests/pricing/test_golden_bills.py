@@ -18,7 +18,7 @@ from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
 from llmtrace.pricing.book import CONDITION_DEFAULTS
 
-FOLDER = os.environ.get("LLMTRACE_TEST_DATA")  # noqa: TID251
+FOLDER = os.environ.get("LLMTRACE_TEST_DATA")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="LLMTRACE_TEST_DATA does not name the folder with the worked bills")
 
 PROVIDERS = frozenset({"openai", "anthropic"})

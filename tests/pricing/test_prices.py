@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, PRICES_PACKAGE, Alias, Multiplier
+from llmtrace.pricing.book import CONDITION_DEFAULTS, Alias, Multiplier
+from llmtrace.pricing.reading import PRICES_PACKAGE
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMA_FILE = CHECKOUT / "schemas" / "json" / "prices.schema.json"
