@@ -49,7 +49,7 @@ def instrument(
             capture_content=capture_content,
             providers=None if providers is None else tuple(providers),
         )
-    except (ConfigError, TypeError, ValueError) as err:
+    except (ConfigError, TypeError, ValueError, AttributeError) as err:
         log.warning("llmtrace is switched off: %s", err)
         return
     with _lock:

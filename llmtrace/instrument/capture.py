@@ -33,12 +33,18 @@ class Capture:
 
     def begin(self) -> None:
         """Patch the SDKs, loaded or not, and start the thread."""
-        sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
-        self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
-        self._imports.install()
+        self.repatch()
         self.pipeline.start()
+        self._close_with_multiprocessing()
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(self.close, EXIT_TIMEOUT_S)
+
+    def repatch(self) -> None:
+        """Patch the SDKs where they are not patched."""
+        if self._imports is None:
+            sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
+            self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
+            self._imports.install()
 
     def unpatch(self) -> None:
         """Give the SDKs their own functions back. Calls in flight are still recorded."""
@@ -48,13 +54,6 @@ class Capture:
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
-
-    def repatch(self) -> None:
-        """Patch again after `unpatch`."""
-        if self._imports is None:
-            sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
-            self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
-            self._imports.install()
 
     def close(self, timeout_s: float) -> bool:
         """Write what is left within TIMEOUT_S, and stop."""
@@ -79,9 +78,15 @@ class Capture:
         for patches in self._patches:
             patches.forget_unread()
         self.pipeline = self._new_pipeline()
+        self._close_with_multiprocessing()
+
+    def _close_with_multiprocessing(self) -> None:
+        """Close where a child of multiprocessing leaves: it does so without running `atexit`.
+
+        It forgets what was registered before its start, so that this is registered again when it starts.
+        """
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            # A multiprocessing child leaves without running `atexit`, and forgets finalizers made before its start.
             util.register_after_fork(self, _finalize_with_multiprocessing)
 
 

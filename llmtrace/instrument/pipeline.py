@@ -159,6 +159,7 @@ class Pipeline:
             self._hurry.wait(FLUSH_INTERVAL_S)
             self._hurry.clear()
             marks = self._take(first)
+            first = None  # or the last call would stay in memory until the next
             written = self._write()
             for mark in marks:
                 mark.succeeded = written

@@ -21,9 +21,23 @@ from llmtrace.providers import Family
 from llmtrace.providers.base import as_mapping
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
+DATA_HOOK = "_process_response_data"
 STREAMED_WITHOUT_USAGE = frozenset({"chat.completions", "completions"})
 
 _in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
+
+
+class OpenResponses(dict[int, Invocation]):
+    """The invocations whose responses are not read to their end, by the response's identity."""
+
+    when_empty: Callable[[], None] | None = None
+
+    def pop(self, key: int, default: Any = None) -> Any:
+        """Take the invocation under KEY out, if it is there."""
+        found = super().pop(key, default)
+        if self.when_empty is not None and not self:
+            self.when_empty()
+        return found
 
 
 class Capture(Protocol):
@@ -39,7 +53,7 @@ class Patches:
     def __init__(self, base_client: ModuleType, family: Family, capture: Capture) -> None:
         """Patch the classes of BASE_CLIENT, the SDK's `_base_client` module, for CAPTURE."""
         self._family, self._capture = family, capture
-        self._unread: dict[int, Invocation] = {}
+        self._unread = OpenResponses()
         self._originals: list[tuple[type, str, Any, Any]] = []
         self._is_active = True
         sync, asynchronous, base = (
@@ -49,7 +63,7 @@ class Patches:
         self._patch(asynchronous, "request", self._around_request_async)
         self._patch(sync, "_process_response", self._around_process)
         self._patch(asynchronous, "_process_response", self._around_process_async)
-        self._patch(base, "_process_response_data", self._around_data)
+        self._patch(base, DATA_HOOK, self._around_data)
         self._patch(base, "_build_request", self._around_build)
         self._patch(base, "_should_retry", self._around_should_retry)
         self._patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
@@ -57,10 +71,16 @@ class Patches:
     def undo(self) -> None:
         """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
         self._is_active = False
-        for owner, name, original, wrapper in reversed(self._originals):
+        self._restore(keep=DATA_HOOK if self._unread else None)
+        # Streams that are open still need the hook that shows their events; the last one to end takes it away.
+        self._unread.when_empty = self._restore
+
+    def _restore(self, keep: str | None = None) -> None:
+        for patch in [p for p in reversed(self._originals) if p[1] != keep]:
+            owner, name, original, wrapper = patch
             if owner.__dict__.get(name) is wrapper:
                 setattr(owner, name, original)
-        self._originals.clear()
+            self._originals.remove(patch)
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""

@@ -1,0 +1,84 @@
+"""Fixtures that every test may use. No test touches the user's home, an internet host, or the app's environment."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import llmtrace
+from llmtrace import codec, wire
+from llmtrace.instrument import quiet
+from llmtrace.journal import Record, journal_folder, list_segments, read_segment
+from llmtrace.model import Call
+from llmtrace.simulator import Simulator
+
+SETTINGS_PREFIXES = ("LLMTRACE_", "OTEL_", "OPENAI_", "ANTHROPIC_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the developer's reaches a test, and nothing is written outside its own folder."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(SETTINGS_PREFIXES) and name != "LLMTRACE_TEST_DATA":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LLMTRACE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(quiet, "_last_logged_at", -quiet.LOG_INTERVAL_S)
+
+
+class _Swallowed(logging.Handler):
+    """What llmtrace swallowed and logged, which no test may cause unless it says so."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def nothing_swallowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which llmtrace swallowed an error; `@pytest.mark.expects_warning` allows it."""
+    handler = _Swallowed()
+    logger = logging.getLogger("llmtrace")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    if handler.records and request.node.get_closest_marker("expects_warning") is None:
+        message = "; ".join(logging.Formatter().format(r) for r in handler.records)
+        pytest.fail(f"llmtrace logged a warning: {message}")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The directory of journal and database of this test."""
+    return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def stop_capture() -> Iterator[None]:
+    """Whatever a test switched on is off after it."""
+    yield
+    llmtrace.shutdown(5.0)
+
+
+def recorded_calls(home: Path) -> list[Call]:
+    """The calls in the journal of HOME, as ingest would read them."""
+    assert llmtrace.flush(5.0)
+    found = []
+    for segment in list_segments(journal_folder(home)):
+        for record in read_segment(segment, 0):
+            assert isinstance(record, Record)
+            found += [codec.decode(span) for span in wire.decode(record.payload)]
+    assert None not in found
+    return [call for call in found if call is not None]
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A provider on loopback, with its log of what was really asked and answered."""
+    with Simulator(seed=7) as running:
+        yield running
