@@ -138,7 +138,9 @@ class Exchange:
         events = self._protocol.events(request, reply, omits_usage=fault.omits_usage)
         if fault.error_after is not None:
             problem = self._protocol.problem(fault.status_code or 500, fault.code, fault.message)
-            events[fault.error_after :] = [self._protocol.stream_error(problem, self._request_id)]
+            # At the latest in place of the event that says that all is well.
+            at = min(fault.error_after, len(events) - 1)
+            events[at:] = [self._protocol.stream_error(problem, self._request_id)]
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s

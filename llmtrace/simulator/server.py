@@ -19,6 +19,19 @@ class Simulator:
     """OpenAI's chat completions and Anthropic's messages on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
+
+    Args:
+        port: the TCP port; 0 means any free one.
+        seed: what answers and random faults depend on, beside the requests.
+        latency_s: the wait before the first byte; a number, numbers by model ("*" for the others), or a function of
+            the model and a seeded random generator.
+        chunk_delay_s: the wait between two events of a stream.
+        error_rate: the share of requests that fail at random.
+        random_faults: what they fail with; by default the provider's usual 429 and 5xx.
+        usage: usage objects to answer with, by the model that is asked for.
+        requests_per_minute: the limit in the rate-limit headers, for each model.
+        tokens_per_minute: the same for tokens.
+        enforce_limits: answer 429 once a limit is used up, rather than only tell of it.
     """
 
     def __init__(
@@ -35,21 +48,7 @@ class Simulator:
         tokens_per_minute: int = 150_000_000,
         enforce_limits: bool = False,
     ) -> None:
-        """Set up a server that `start` will start; PORT 0 means any free one.
-
-        Args:
-            port: the TCP port.
-            seed: what answers and random faults depend on, beside the requests.
-            latency_s: the wait before the first byte; a number, numbers by model ("*" for the others), or a function
-                of the model and a seeded random generator.
-            chunk_delay_s: the wait between two events of a stream.
-            error_rate: the share of requests that fail at random.
-            random_faults: what they fail with; by default the provider's usual 429 and 5xx.
-            usage: usage objects to answer with, by the model that is asked for.
-            requests_per_minute: the limit in the rate-limit headers, for each model.
-            tokens_per_minute: the same for tokens.
-            enforce_limits: answer 429 once a limit is used up, rather than only tell of it.
-        """
+        """Set up what `start` starts."""
         faults: Script[Fault] = Script()
         self._state = State(
             seed=seed,
