@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from llmtrace import config
-from llmtrace.errors import ConfigError, LlmtraceError, QueryError, StoreLocked
+from llmtrace.errors import ConfigError, QueryError, SidecarUnreachable, StoreLocked
 from llmtrace.owner import DB_NAME, Owner
 from llmtrace.store.base import CUT_KEY, Rows
 from llmtrace.store.lock import POLL_S, WAIT_S, read_owner
@@ -21,10 +21,6 @@ _T = TypeVar("_T")
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 REQUEST_TIMEOUT_S = 60.0
 YIELD_AFTER_S = 1.0
-
-
-class Unreachable(LlmtraceError):
-    """A sidecar does not answer."""
 
 
 class Client:
@@ -81,7 +77,7 @@ class Client:
             if held is not None and held.url is not None:
                 try:
                     return there(Remote(held.url, _read_token(held.token_file)))
-                except Unreachable:
+                except SidecarUnreachable:
                     pass  # it is just leaving: whoever comes next will answer
             owner = Owner(self._home, self._db, self._kind)
             if owner.try_open():
@@ -140,7 +136,7 @@ class Remote:
             response = connection.getresponse()
             data = response.read()
         except (OSError, http.client.HTTPException) as err:
-            raise Unreachable(f"the sidecar at {self._url} does not answer ({err}); is it running?") from err
+            raise SidecarUnreachable(f"the sidecar at {self._url} does not answer ({err}); is it running?") from err
         finally:
             connection.close()
         if response.status == 401:

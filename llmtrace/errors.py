@@ -1,13 +1,14 @@
 """Everything that llmtrace's commands and library raise; capture inside an application raises nothing.
 
 LlmtraceError
-├── ConfigError          a setting or an argument that cannot be used
-├── MissingExtra         a part of llmtrace that is not installed
-├── QueryError           a question or SQL that cannot be answered
-├── PriceBookError       price data that contradicts itself
+├── ConfigError           a setting or an argument that cannot be used
+├── MissingExtra          a part of llmtrace that is not installed
+├── QueryError            a question or SQL that cannot be answered
+├── PriceBookError        price data that contradicts itself
+├── SidecarUnreachable    a sidecar that does not answer
 └── StoreError
-    ├── StoreLocked      another process owns the database and does not let go
-    └── StoreUnreadable  the database is damaged, or made by a newer llmtrace
+    ├── StoreLocked       another process owns the database and does not let go
+    └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
 """
 
 
@@ -37,6 +38,10 @@ class QueryError(LlmtraceError):
 
 class PriceBookError(LlmtraceError):
     """Price data overlaps, lacks a source or does not fit its schema."""
+
+
+class SidecarUnreachable(LlmtraceError):
+    """A sidecar does not answer."""
 
 
 class StoreError(LlmtraceError):

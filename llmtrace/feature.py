@@ -6,12 +6,13 @@ It follows what context variables follow: tasks, copied contexts, `asyncio.to_th
 
 import functools
 import inspect
-import os
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar, cast
+
+from llmtrace.ids import new_trace_id
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -75,7 +76,7 @@ class feature:
             Scope(
                 opened_by=self,
                 outer=outer,
-                trace_id=os.urandom(16).hex(),
+                trace_id=new_trace_id(),
                 feature=self._name,
                 user_id=self._user_id,
                 session_id=self._session_id,

@@ -120,14 +120,15 @@ class Owner:
         summary = summarise(self._ingester.processes, counters)
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
-        book = load_book()
+        book, me = load_book(), self.lock.owner()
         return {
             "ended": summary.ended,
             "stored": summary.stored,
             "pending": summary.pending,
             "dropped": summary.dropped,
             "export_dropped": summary.export_dropped,
-            "owner": {"pid": self.lock.owner().pid, "kind": self.kind, "url": self.lock.owner().url},
+            # Who only owns the database for as long as the answer takes is no owner to speak of.
+            "owner": {"pid": me.pid, "kind": me.kind, "url": me.url} if me.url is not None else None,
             "journal_bytes": sum(s.size for s in segments),
             "journal_segments": len(segments),
             "store": {"path": str(self.db), "bytes": _size(self.db), "spans": spans, "calls": calls},

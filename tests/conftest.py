@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from otlp_receiver import Receiver, receive
 
 import llmtrace
 from llmtrace import codec, wire
@@ -81,4 +82,11 @@ def recorded_calls(home: Path) -> list[Call]:
 def simulator() -> Iterator[Simulator]:
     """A provider on loopback, with its log of what was really asked and answered."""
     with Simulator(seed=7) as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """An OTLP backend on loopback."""
+    with receive() as running:
         yield running

@@ -9,6 +9,7 @@ from typing import Any, Final
 import ibis
 import ibis.expr.types as ir
 
+from llmtrace.analytics.tables import tag_value
 from llmtrace.errors import QueryError
 
 # How a filter spells "has none": an empty name is no name.
@@ -22,7 +23,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 class Filter:
     """The calls in [since, until) (naive UTC) that have one of the given values; an empty tuple restricts nothing.
 
-    An empty name stands for calls without one.
+    An empty name stands for calls without one. A tag is written `KEY=VALUE`; values of one key are alternatives.
     """
 
     since: datetime | None = None
@@ -37,6 +38,8 @@ class Filter:
     session: tuple[str, ...] = ()
     prompt_version: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    cost_status: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
 
 
 NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -50,6 +53,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("session", ("session_id",)),
     ("prompt_version", ("prompt_version",)),
     ("status", ("status",)),
+    ("cost_status", ("cost_status",)),
 )
 
 
@@ -64,7 +68,19 @@ def apply_filter(calls: ir.Table, chosen: Filter) -> ir.Table:
         values = getattr(chosen, name)
         if values:
             conditions.append(_one_of([calls[column] for column in columns], values))
+    conditions.extend(_tag_conditions(calls, chosen.tag))
     return calls.filter(conditions) if conditions else calls
+
+
+def _tag_conditions(calls: ir.Table, tags: tuple[str, ...]) -> list[Any]:
+    """One condition for each key that TAGS, each `KEY=VALUE`, name."""
+    values: dict[str, list[str]] = {}
+    for tag in tags:
+        key, equals, value = tag.partition("=")
+        if not key or not equals:
+            raise QueryError(f"'{tag}' is no tag: write KEY=VALUE, and KEY= for calls without one")
+        values.setdefault(key, []).append(value)
+    return [_one_of([tag_value(calls, key)], tuple(found)) for key, found in values.items()]
 
 
 def _one_of(columns: list[Any], values: tuple[str, ...]) -> Any:
@@ -85,7 +101,7 @@ def parse_filter(options: Mapping[str, Any], now: datetime | None = None) -> Fil
     Raises:
         QueryError: an option is not known, or a time cannot be read.
     """
-    known = {"since", "until", *(name for name, _ in NAMES)}
+    known = {"since", "until", "tag", *(name for name, _ in NAMES)}
     unknown = sorted(set(options) - known)
     if unknown:
         raise QueryError(f"there is no filter {', '.join(unknown)}; there are {', '.join(sorted(known))}")

@@ -10,13 +10,14 @@ import ibis.expr.types as ir
 from ibis import _
 
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
-from llmtrace.analytics.tables import BY_CHOICES, CALLS, GROUPS, TAG_PREFIX, group_key, measures, percentiles
+from llmtrace.analytics.tables import BY_CHOICES, CALLS, GROUPS, TAG_PREFIX, group_key, json_keys, measures, percentiles
 from llmtrace.errors import QueryError
 
 BUCKETS = {"minute": "m", "hour": "h", "day": "D", "week": "W"}
 METRICS = ("cost_usd", "calls", "errors", "input_tokens", "output_tokens")
 MOST_GROUPS = 1000
 FACET_VALUES = 200
+TAG_KEYS = 50
 
 
 def report(calls: ir.Table, by: str = "feature") -> ir.Table:
@@ -102,6 +103,86 @@ def calls_list(calls: ir.Table, limit: int = 100, order: str = "started_at") -> 
     return calls.order_by([ibis.desc(order, nulls_first=False), ibis.asc("span_id")]).limit(limit)
 
 
+def freshness(calls: ir.Table) -> ir.Table:
+    """How many calls there are, what they cost and when the last was: whatever changes an answer changes this."""
+    return calls.aggregate(
+        calls=_.count(),
+        cost_usd=_.cost_usd.sum(),
+        first_call_at=_.started_at.min(),
+        last_call_at=_.started_at.max(),
+    )
+
+
+def top_report(calls: ir.Table, by: str = "feature", top: int = 8, rank: str = "cost_usd") -> ir.Table:
+    """All measures for each of the TOP groups, and for the others together; `groups` is how many those are.
+
+    Calls without a group are a row of their own: `key` is NULL there and in the row of the others, where `is_other` is.
+    """
+    return (
+        _lumped(calls, by, top, rank)
+        .group_by(key=_.group, is_other=_.is_other)
+        .aggregate(groups=_.ungrouped.nunique(), **measures())
+        .order_by([ibis.asc("is_other"), ibis.desc("cost_usd", nulls_first=False), ibis.asc("key")])
+    )
+
+
+def top_series(
+    calls: ir.Table, by: str = "feature", bucket: str = "day", top: int = 8, rank: str = "cost_usd"
+) -> ir.Table:
+    """The metrics over time, in buckets, for each of the TOP groups and for the others together, as in `top_report`."""
+    if bucket not in BUCKETS:
+        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
+    shared = measures()
+    return (
+        _lumped(calls, by, top, rank)
+        .group_by(at=_.started_at.truncate(BUCKETS[bucket]), key=_.group, is_other=_.is_other)
+        .aggregate(unpriced_calls=shared["unpriced_calls"], **{m: shared[m] for m in METRICS})
+        .order_by(["at", "is_other", "key"])
+    )
+
+
+def _lumped(calls: ir.Table, by: str, top: int, rank: str) -> ir.Table:
+    """CALLS with `ungrouped`, their group by BY; `group`, the same where it is in the TOP by RANK; and `is_other`."""
+    if rank not in METRICS:
+        raise QueryError(f"groups are ranked by {', '.join(METRICS)}, not by '{rank}'")
+    try:
+        most = int(top)
+    except ValueError:
+        raise QueryError(f"top is a whole number, not '{top}'") from None
+    keyed = calls.mutate(ungrouped=_key(calls, by))
+    ranked = (
+        keyed.filter(_.ungrouped.notnull())
+        .group_by("ungrouped")
+        .aggregate(size=measures()[rank])
+        .order_by([ibis.desc("size", nulls_first=False), ibis.asc("ungrouped")])
+        .limit(min(max(most, 1), MOST_GROUPS))
+    )
+    is_other = keyed.ungrouped.notnull() & ~keyed.ungrouped.isin(ranked.ungrouped)
+    return keyed.mutate(is_other=is_other, group=ibis.ifelse(is_other, ibis.null("string"), keyed.ungrouped))
+
+
+def pairs(calls: ir.Table, by: str = "feature", within: str = "model") -> ir.Table:
+    """Calls and cost for each group, and in it for each group of a second kind."""
+    shared = measures()
+    names = ("calls", "errors", "cost_usd", "unpriced_calls", "input_tokens", "output_tokens")
+    return (
+        calls.group_by(key=_key(calls, by), sub=_key(calls, within))
+        .aggregate(**{name: shared[name] for name in names})
+        .order_by([ibis.asc("key"), ibis.asc("sub")])
+    )
+
+
+def tag_keys(calls: ir.Table) -> ir.Table:
+    """The keys of the calls' own tags, most used first."""
+    return (
+        calls.select(key=json_keys(calls.tags).unnest())
+        .group_by("key")
+        .aggregate(calls=_.count())
+        .order_by([ibis.desc("calls"), ibis.asc("key")])
+        .limit(TAG_KEYS)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question by its name; `build` makes the expression from the filtered calls and the question's parameters."""
@@ -124,6 +205,11 @@ QUESTIONS: tuple[Question, ...] = (
     Question("errors", errors),
     Question("coverage", coverage),
     Question("calls", calls_list),
+    Question("freshness", freshness),
+    Question("top_report", top_report),
+    Question("top_series", top_series),
+    Question("pairs", pairs),
+    Question("tag_keys", tag_keys),
 )
 
 

@@ -99,7 +99,30 @@ GROUPS: dict[str, str] = {
     "error": "error_type",
 }
 TAG_PREFIX = "tag:"
-BY_CHOICES = ("feature", "model", "provider", "user", "tenant", "session", "service", "environment", "prompt_version", "day", "hour")
+BY_CHOICES = (
+    "feature",
+    "model",
+    "provider",
+    "user",
+    "tenant",
+    "session",
+    "service",
+    "environment",
+    "prompt_version",
+    "day",
+    "hour",
+)
+
+
+@ibis.udf.scalar.builtin
+def json_keys(document: dt.JSON) -> dt.Array(dt.string):  # type: ignore[valid-type]
+    """The names in DOCUMENT."""
+    raise NotImplementedError("evaluated by the engine")
+
+
+def tag_value(calls: ir.Table, key: str) -> Any:
+    """The value of the tag KEY of each of CALLS."""
+    return json_extract_string(calls.tags, "/" + key.replace("~", "~0").replace("/", "~1"))
 
 
 def group_key(calls: ir.Table, by: str) -> Any:
@@ -111,8 +134,7 @@ def group_key(calls: ir.Table, by: str) -> Any:
         KeyError: there is no such grouping.
     """
     if by.startswith(TAG_PREFIX) and len(by) > len(TAG_PREFIX):
-        key = by[len(TAG_PREFIX) :].replace("~", "~0").replace("/", "~1")
-        return json_extract_string(calls.tags, "/" + key)
+        return tag_value(calls, by[len(TAG_PREFIX) :])
     if by == "model":
         return ibis.coalesce(calls.request_model, calls.response_model)
     if by in ("day", "hour"):

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from llmtrace.errors import LlmtraceError, MissingExtra, StoreError
+from llmtrace.errors import LlmtraceError, MissingExtra, SidecarUnreachable, StoreError
 
-EXIT_CANNOT_RUN = 3
+EXIT_USAGE, EXIT_CANNOT_RUN = 2, 3
+CANNOT_RUN = (MissingExtra, SidecarUnreachable, StoreError)
 
 # Name, the extra that it needs, and what the help says, in the order of the help.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -82,17 +83,11 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.ClickException as err:
         err.show()
         sys.exit(err.exit_code)
-    except StoreError as err:
-        _fail(err, EXIT_CANNOT_RUN)
     except LlmtraceError as err:
-        _fail(err, EXIT_CANNOT_RUN if isinstance(err, MissingExtra) else 2)
+        click.echo(f"llmtrace: {err}", err=True)
+        sys.exit(EXIT_CANNOT_RUN if isinstance(err, CANNOT_RUN) else EXIT_USAGE)
     except BrokenPipeError:
         # The reader of our output left, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _fail(error: LlmtraceError, code: int) -> None:
-    click.echo(f"llmtrace: {error}", err=True)
-    sys.exit(code)

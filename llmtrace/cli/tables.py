@@ -12,6 +12,7 @@ from llmtrace.rendering import plain
 from llmtrace.store.base import Rows
 
 NARROW_COLUMNS = 100
+NOTHING = "–"
 
 
 def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
@@ -47,6 +48,7 @@ def _report_table(answer: Mapping[str, Any], *, is_narrow: bool) -> Table:
     ]
     if is_narrow:
         columns = [c for c in columns if c[0] in {"calls", "cost", "share", "errors", "p50", "p95", "unpriced"}]
+    columns = [c for c in columns if c[1](total) not in ("", NOTHING) or c[0] == "cost"]
     table.add_column(answer["by"], footer="total", overflow="fold")
     for name, show in columns:
         table.add_column(name, justify="right", footer=show(total), no_wrap=True)
@@ -68,7 +70,8 @@ def coverage_line(total: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
     parts.append(f"{total['unpriced_calls'] / calls:.1%} unpriced")
     parts.append(f"{total['estimated_calls'] / calls:.1%} estimated")
     first, last = totals["first_call_at"], totals["last_call_at"]
-    return " · ".join([*parts, f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC", "estimates, not invoices"])
+    period = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC · estimates, not invoices"
+    return " · ".join(parts) + "\n" + period
 
 
 def print_rows(rows: Rows) -> None:
@@ -77,7 +80,7 @@ def print_rows(rows: Rows) -> None:
     for column in rows.columns:
         table.add_column(column, overflow="fold")
     for row in rows.rows:
-        table.add_row(*["" if v is None else str(plain(v)) for v in row])
+        table.add_row(*[Text("" if v is None else str(plain(v))) for v in row])
     Console().print(table)
 
 
@@ -105,7 +108,7 @@ def print_health(health: Mapping[str, Any]) -> None:
 def money(value: str | Decimal | None) -> str:
     """VALUE in dollars: cents from a dollar on, less below, but never rounded to nothing; unknown is a dash."""
     if value is None:
-        return "–"
+        return NOTHING
     amount = Decimal(value)
     if abs(amount) >= 1 or not amount:
         return f"${amount:,.2f}"
@@ -126,25 +129,25 @@ def per_thousand(row: Mapping[str, Any]) -> Decimal | None:
 
 def share(part: str | None, whole: str | None) -> str:
     """PART of WHOLE as a percentage."""
-    return "–" if part is None or not whole or not Decimal(whole) else f"{Decimal(part) / Decimal(whole):.1%}"
+    return NOTHING if part is None or not whole or not Decimal(whole) else f"{Decimal(part) / Decimal(whole):.1%}"
 
 
 def percent(value: float | None) -> str:
     """VALUE, a fraction, as a percentage."""
-    return "–" if value is None else f"{value:.1%}"
+    return NOTHING if value is None else f"{value:.1%}"
 
 
 def seconds(value: float | None) -> str:
     """VALUE seconds: milliseconds below one second."""
     if value is None:
-        return "–"
+        return NOTHING
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
 def tokens(value: int | None) -> str:
     """VALUE tokens, shortened."""
     if value is None:
-        return "–"
+        return NOTHING
     for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         if value >= limit:
             return f"{value / limit:.1f}{unit}"

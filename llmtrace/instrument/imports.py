@@ -1,4 +1,4 @@
-"""Patches a module as soon as it is imported, so that the order of `import openai` and `instrument()` does not matter."""
+"""Patches a module as soon as it is imported: the order of `import openai` and `instrument()` does not matter."""
 
 import importlib
 import sys

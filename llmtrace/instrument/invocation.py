@@ -5,7 +5,6 @@ tokens, encoding) is done by `finish`, on the journal's thread.
 """
 
 import json
-import os
 import sys
 import time
 import weakref
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 from llmtrace.config import Settings
 from llmtrace.feature import Scope, current_scope
+from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.errors import error_name, may_have_been_sent
 from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.quiet import quietly
@@ -84,7 +84,7 @@ class Invocation:
         self._settings, self._sink, self._family, self.endpoint = settings, sink, family, endpoint
         self._scope = current_scope()
         self.trace_id, self.parent_span_id = _place_in_trace(self._scope)
-        self.span_id = os.urandom(8).hex()
+        self.span_id = new_span_id()
         self._client_class, host, port, body, stream = origin
         self._request = Request(
             provider=family.find_provider_name(host, self._client_class),
@@ -216,6 +216,8 @@ class Invocation:
     def finish(self) -> Call:
         """The finished call."""
         self._read_body()
+        if self._headers is not None:
+            self._headers = quietly(_plain_headers, self._headers)
         response = self.fold.response() if self.fold is not None else self._response or Response()
         usage, source, complete = self._count(response)
         scope, settings = self._scope, self._settings
@@ -315,7 +317,12 @@ def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return (scope.trace_id if scope is not None else os.urandom(16).hex()), None
+    return (scope.trace_id if scope is not None else new_trace_id()), None
+
+
+def _plain_headers(headers: Any) -> dict[str, str]:
+    """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
 
 
 def _content_of(message: Any) -> bytes | None:

@@ -117,7 +117,7 @@ def read_owner(db: Path) -> Owner | None:
     """Who owns the database at DB now, or None where nobody does."""
     try:
         fd = os.open(db.with_name(db.name + LOCK_SUFFIX), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         try:

@@ -1,0 +1,47 @@
+# The few commands. `make demo` and `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-browser test-soak lint format clean
+
+demo: $(VENV)/.demo
+	$(BIN)/llmtrace demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -m "not browser and not soak"
+
+# Installs the system's Chromium where there is none (needs root, or sudo).
+test-browser: $(VENV)/.dev
+	command -v chromium >/dev/null || { S=$$(command -v sudo); $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }
+	$(BIN)/pytest -m browser
+
+# Long runs: an app killed fifty times, two apps beside a dashboard and a report.
+test-soak: $(VENV)/.dev
+	$(BIN)/pytest -m soak --timeout 1800
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml
+	$(BIN)/pip install --quiet --editable ".[demo]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(BIN)/pip install --quiet --group dev
+	touch $@

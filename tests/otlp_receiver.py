@@ -1,0 +1,61 @@
+"""An OTLP/HTTP backend on loopback, for tests."""
+
+import gzip
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
+
+from llmtrace import wire
+from llmtrace.model import Span
+
+
+@dataclass
+class Receiver:
+    """An OTLP/HTTP backend: answers `statuses` in turn, then 200."""
+
+    statuses: list[int] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    delay_s: float = 0.0
+    url: str = ""
+
+    def spans(self) -> list[Span]:
+        return [span for _, _, body in self.requests for span in wire.decode(body)]
+
+
+@contextmanager
+def receive() -> Iterator[Receiver]:
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            time.sleep(state.delay_s)
+            status = state.statuses.pop(0) if state.statuses else 200
+            if status == 200:
+                ExportTraceServiceRequest.FromString(body)
+                state.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            answer = ExportTraceServiceResponse().SerializeToString()
+            self.send_response(status)
+            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield state
+    server.shutdown()
+    server.server_close()

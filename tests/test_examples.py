@@ -1,0 +1,146 @@
+"""Each example runs, and llmtrace shows what it did."""
+
+import ast
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import recorded_calls
+from otlp_receiver import Receiver
+
+from llmtrace.model import Call
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def run_example(name: str, home: Path, **environment: str) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LLMTRACE_HOME": str(home), **environment}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=60, env=env, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def answered(output: str) -> list[tuple[str, dict[str, Any]]]:
+    """Model and usage of each request, as the simulator's log has them."""
+    lines = [line.strip() for line in output.splitlines() if line.startswith("  ")]
+    return [(line.split(": ", 1)[0], ast.literal_eval(line.split(": ", 1)[1])) for line in lines]
+
+
+def report(home: Path, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "llmtrace", "report", "--json", "--home", str(home), *arguments],
+        capture_output=True,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_quickstart_reports_features_tokens_and_costs_to_the_last_digit(home: Path) -> None:
+    log = answered(run_example("quickstart.py", home))
+    rows = {row["key"]: row for row in report(home)["rows"]}
+    assert {key: row["calls"] for key, row in rows.items()} == {"classify-ticket": 2, "summarize": 1, "draft-reply": 1}
+    (mini1, mini2), (gpt4o,), (sonnet,) = (
+        [usage for model, usage in log if model == name] for name in ("gpt-4o-mini", "gpt-4o", "claude-sonnet-4-6")
+    )
+    asked = mini1["prompt_tokens"] + mini2["prompt_tokens"]
+    said = mini1["completion_tokens"] + mini2["completion_tokens"]
+    classify = rows["classify-ticket"]
+    assert (classify["input_tokens"], classify["output_tokens"]) == (asked, said)
+    # $0.15 and $0.60 per million: https://developers.openai.com/api/docs/pricing
+    assert Decimal(classify["cost_usd"]) == (asked * Decimal("0.15") + said * Decimal("0.60")) / 1_000_000
+    # $2.50 and $10
+    expected = gpt4o["prompt_tokens"] * Decimal("2.50") + gpt4o["completion_tokens"] * Decimal(10)
+    assert Decimal(rows["summarize"]["cost_usd"]) == expected / 1_000_000
+    # $3 and $15: https://platform.claude.com/docs/en/about-claude/pricing
+    expected = sonnet["input_tokens"] * Decimal(3) + sonnet["output_tokens"] * Decimal(15)
+    assert Decimal(rows["draft-reply"]["cost_usd"]) == expected / 1_000_000
+    assert rows["draft-reply"]["ttft_p50_s"] is not None
+
+
+def test_quickstart_costs_are_the_literals_worked_by_hand(home: Path) -> None:
+    run_example("quickstart.py", home)
+    assert {row["key"]: row["cost_usd"] for row in report(home)["rows"]} == {
+        "classify-ticket": "0.000030900000",  # (24 + 22) × 0.15 + (20 + 20) × 0.60 = 30.9, per million
+        "summarize": "0.000517500000",  # 19 × 2.50 + 47 × 10 = 517.5
+        "draft-reply": "0.001143000000",  # 16 × 3 + 73 × 15 = 1143
+    }
+
+
+def test_an_app_with_opentelemetry_keeps_its_own_spans_and_is_the_parent(home: Path) -> None:
+    output = run_example("with_opentelemetry.py", home)
+    lines = output.splitlines()
+    assert [line for line in lines if line.startswith("app span")] == ["app span: POST /checkout"]
+    (trace_id,) = [line.removeprefix("trace: ") for line in lines if line.startswith("trace: ")]
+    (call,) = recorded_calls(home)
+    assert (call.trace_id, call.feature) == (trace_id, "fraud-check")
+    assert call.parent_span_id is not None
+
+
+def test_spans_are_exported_with_their_cost(home: Path, receiver: Receiver) -> None:
+    output = run_example("otlp_export.py", home, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+    assert "delivered" in output
+    (span,) = receiver.spans()
+    assert span.attributes["gen_ai.usage.cost.currency"] == "USD"
+
+
+@pytest.fixture
+def fastapi_url(home: Path) -> Any:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LLMTRACE_HOME": str(home)}
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_sse:app", "--port", str(port)]
+    process = subprocess.Popen([*command, "--log-level", "error"], env=env)
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url + "/docs").close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield url
+    process.terminate()
+    assert process.wait(15) is not None
+
+
+def calls_within(home: Path, number: int) -> list[Call]:
+    deadline = time.monotonic() + 10
+    while len(found := recorded_calls(home)) < number and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def test_fastapi_has_a_feature_per_route_and_sees_a_browser_leave(fastapi_url: str, home: Path) -> None:
+    with urllib.request.urlopen(f"{fastapi_url}/chat?question=hello") as response:
+        assert response.read().endswith(b"data: [DONE]\n\n")
+    with urllib.request.urlopen(f"{fastapi_url}/title?text=a%20boat") as response:
+        assert json.load(response)["title"]
+    with urllib.request.urlopen(f"{fastapi_url}/chat?question={'tell%20me%20more%20' * 40}") as response:
+        response.readline()  # and the browser leaves
+    calls = calls_within(home, 3)
+    assert [(c.feature, c.status, c.request.stream) for c in calls] == [
+        ("chat", "ok", True),
+        ("title", "ok", False),
+        ("chat", "cancelled", True),
+    ]
+    assert calls[0].usage_source == "provider"
+    assert calls[0].ttft_s is not None
+    assert (calls[2].usage_source, calls[2].usage_complete) == ("estimated", False)
+
+
+def test_every_example_is_tested() -> None:
+    tested = Path(__file__).read_text()
+    names = {path.name for path in EXAMPLES.glob("*.py")} - {"provider.py"}
+    assert {name for name in names if name not in tested and name.removesuffix(".py") not in tested} == set()
