@@ -18,7 +18,7 @@ test-browser: $(VENV)/.dev
 
 # Long runs: an app killed fifty times, two apps beside a dashboard and a report.
 test-soak: $(VENV)/.dev
-	$(BIN)/pytest -m soak --timeout 1800
+	$(BIN)/pytest -m soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

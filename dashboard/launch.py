@@ -16,7 +16,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from llmtrace.client import Client
-from llmtrace.errors import ConfigError
+from llmtrace.errors import ConfigError, LlmtraceError
 from llmtrace.owner import DB_NAME, Owner
 from llmtrace.sidecar.api import routes
 from llmtrace.sidecar.guard import Guard
@@ -87,10 +87,20 @@ def _serve(url: str, port: int, api: list[Any], running: Any, on_ready: Callable
     async def lifespan(app: Any) -> AsyncIterator[None]:
         with running:
             threading.Thread(target=_announce, args=(url, on_ready), daemon=True).start()
+            threading.Thread(target=_warm_up, daemon=True).start()
             yield
 
     app = st.App(SCRIPT, routes=api, middleware=[Middleware(Guard)], lifespan=lifespan)
     app.run(config=theme.server_config(HOST, port))
+
+
+def _warm_up() -> None:
+    """Load what the first page needs while the browser loads its own."""
+    from . import shell  # noqa: F401
+
+    with contextlib.suppress(LlmtraceError):
+        for question in ("freshness", "facets", "totals", "pairs", "latency_series"):
+            source.current().rows(question, {"since": "24h"})
 
 
 def _announce(url: str, on_ready: Callable[[str], None]) -> None:

@@ -1,6 +1,6 @@
 """One line, and every call is recorded with the feature that made it.
 
-    python examples/quickstart.py && llmtrace report
+python examples/quickstart.py && llmtrace report
 """
 
 from provider import clients

@@ -23,6 +23,7 @@ from llmtrace.model import (
 )
 
 STATUS_ERROR = 2
+API_TYPES = {"chat.completions": "chat_completions", "responses": "responses"}
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
 
 REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
@@ -43,6 +44,10 @@ REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.REQUEST_STOP_SEQUENCES, "stop_sequences", tuple),
     (s.OUTPUT_TYPE, "output_type", str),
     (s.REQUEST_REASONING_LEVEL, "reasoning_level", str),
+    (s.EMBEDDINGS_DIMENSIONS, "dimensions", int),
+    (s.USAGE_CACHE_TTL, "cache_ttl", str),
+    (s.PREVIOUS_RESPONSE_ID, "previous_response_id", str),
+    (s.CONVERSATION_ID, "conversation_id", str),
 )
 RESPONSE_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.RESPONSE_ID, "id", str),
@@ -81,6 +86,14 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
 )
 
+# Attribute to (what it belongs to, field, type): a span is read in one pass.
+_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT = range(5)
+_BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
+    attribute: (part, name, kind)
+    for part, fields in enumerate((REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS))
+    for attribute, name, kind in fields
+}
+
 _T = TypeVar("_T")
 
 
@@ -100,6 +113,8 @@ def encode(call: Call) -> Attributes:
         attributes[s.STATUS] = call.status
     if not call.request_sent:
         attributes[s.REQUEST_SENT] = False
+    for key, count in call.response.tool_requests.items():
+        attributes[s.TOOL_REQUESTS_PREFIX + key] = count
     for key, limit in call.rate_limits.items():
         attributes[s.RATE_LIMIT_PREFIX + key] = limit
     for key, tag in call.tags.items():
@@ -132,11 +147,10 @@ def decode(span: Span) -> Call | None:
     operation, provider = attributes.get(s.OPERATION_NAME), attributes.get(s.PROVIDER_NAME)
     if not isinstance(operation, str) or not isinstance(provider, str):
         return None
-    request = _read(attributes, REQUEST_FIELDS)
+    parts = _read(attributes)
+    request, content = parts[_REQUEST], parts[_CONTENT]
     request.setdefault("endpoint", operation)
-    call = _read(attributes, CALL_FIELDS)
-    content = _read(attributes, CONTENT_FIELDS)
-    usage = Usage(**_read(attributes, USAGE_FIELDS))
+    usage = Usage(**parts[_USAGE])
     return Call(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -149,8 +163,9 @@ def decode(span: Span) -> Call | None:
             service_tier=_tier(attributes, s.OPENAI_REQUEST_SERVICE_TIER, s.REQUEST_SERVICE_TIER),
         ),
         response=Response(
-            **_read(attributes, RESPONSE_FIELDS),
+            **parts[_RESPONSE],
             service_tier=_tier(attributes, s.OPENAI_RESPONSE_SERVICE_TIER, s.RESPONSE_SERVICE_TIER),
+            tool_requests=_prefixed(attributes, s.TOOL_REQUESTS_PREFIX, int),
             usage=_raw_usage(attributes),
         ),
         status=_status(span),
@@ -162,7 +177,7 @@ def decode(span: Span) -> Call | None:
         rate_limits=_prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
         tags=_prefixed(attributes, s.TAG_PREFIX, str),
         content=Content(**content) if content else None,
-        **call,
+        **parts[_CALL],
     )
 
 
@@ -173,13 +188,14 @@ def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, 
             attributes[attribute] = value
 
 
-def _read(attributes: Attributes, fields: tuple[tuple[str, str, type], ...]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for attribute, name, kind in fields:
-        value = _typed(attributes.get(attribute), kind)
-        if value is not None:
-            values[name] = value
-    return values
+def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
+    """The fields that ATTRIBUTES have, of request, response, usage, call and content."""
+    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {})
+    for attribute, value in attributes.items():
+        place = _BY_ATTRIBUTE.get(attribute)
+        if place is not None and (typed := _typed(value, place[2])) is not None:
+            parts[place[0]][place[1]] = typed
+    return parts
 
 
 def _typed(value: Any, kind: type[_T]) -> _T | None:
@@ -200,8 +216,9 @@ def _write_tiers(attributes: dict[str, AttributeValue], call: Call) -> None:
         attributes[s.OPENAI_REQUEST_SERVICE_TIER if named else s.REQUEST_SERVICE_TIER] = asked
     if served is not None:
         attributes[s.OPENAI_RESPONSE_SERVICE_TIER if named else s.RESPONSE_SERVICE_TIER] = served
-    if named and call.request.endpoint == "chat.completions":
-        attributes[s.OPENAI_API_TYPE] = "chat_completions"
+    api_type = API_TYPES.get(call.request.endpoint)
+    if named and api_type is not None:
+        attributes[s.OPENAI_API_TYPE] = api_type
 
 
 def _write_usage(attributes: dict[str, AttributeValue], call: Call) -> None:

@@ -71,6 +71,10 @@ class Request:
     output_type: str | None = None
     reasoning_level: str | None = None
     service_tier: str | None = None
+    dimensions: int | None = None
+    cache_ttl: str | None = None
+    previous_response_id: str | None = None
+    conversation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class Response:
     """What a provider answered, as far as it got; `usage` is the provider's own object, untouched.
 
     `refusal_category` is what a refusal was about, where the provider says so: it decides whether it is charged.
+    `tool_requests` counts the uses of tools that are charged by the call. `error` names a failure that the provider
+    reported in a response that was otherwise delivered.
     """
 
     id: str | None = None
@@ -86,6 +92,8 @@ class Response:
     service_tier: str | None = None
     system_fingerprint: str | None = None
     refusal_category: str | None = None
+    tool_requests: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
     usage: RawUsage | None = None
 
 

@@ -94,7 +94,7 @@ def test_an_owner_whose_address_is_dead_is_not_believed(home: Path, monkeypatch:
 
 
 def test_a_sidecar_that_does_not_answer_is_named() -> None:
-    with pytest.raises(SidecarUnreachable, match="http://127.0.0.1:9 does not answer"):
+    with pytest.raises(SidecarUnreachable, match=r"http://127\.0\.0\.1:9 does not answer"):
         Client(Path("/nowhere"), None, "http://127.0.0.1:9", None).rows("totals", {})
     with pytest.raises(ConfigError, match="no address"):
         Remote("ftp://x", None)
@@ -109,6 +109,6 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_a_damaged_database_is_named_and_let_go(home: Path) -> None:
     home.mkdir()
     (home / "llmtrace.duckdb").write_bytes(b"damaged" * 5000)
-    with pytest.raises(StoreUnreadable, match="llmtrace.duckdb"):
+    with pytest.raises(StoreUnreadable, match=r"llmtrace\.duckdb"):
         Client(home, None, None, None).rows("totals", {})
     assert read_owner(home / "llmtrace.duckdb") is None

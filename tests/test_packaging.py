@@ -102,5 +102,3 @@ def test_the_public_names_are_those_that_are_documented() -> None:
     assert all(getattr(llmtrace, name).__doc__ for name in llmtrace.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = llmtrace.nothing  # type: ignore[attr-defined]
-
-

@@ -1,1 +1,38 @@
-"""The dashboard."""
+"""The pages, in the order of the navigation; the first is the one at `/`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..scope import Scope
+from . import cost, overview
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page: its title, path, icon, what it is for, and how it is drawn."""
+
+    title: str
+    path: str
+    icon: str
+    help: str
+    show: Callable[[Scope], None]
+
+
+VIEWS: tuple[View, ...] = (
+    View(
+        "Overview",
+        "overview",
+        ":material/monitoring:",
+        "Spend, calls, latency and errors at a glance, and what changed most. Click a feature to look at it alone.",
+        overview.show,
+    ),
+    View(
+        "Cost",
+        "cost",
+        ":material/payments:",
+        "Who spent what: by feature, model, team, user and more, over time and as a table to sort and download.",
+        cost.show,
+    ),
+)
+
+__all__ = ["VIEWS", "View"]

@@ -42,7 +42,8 @@ class Workload:
 WORKLOADS: tuple[Workload, ...] = (
     Workload("support-chat", "shop-web", "openai", "gpt-4o-mini-2024-07-18", 210, 1900, 320, 0.35, stream=True,
              later_model="gpt-4o-2024-08-06", team="support"),
-    Workload("summarize-reviews", "shop-jobs", "anthropic", "claude-haiku-4-5-20251001", 160, 3400, 210, 0.2, team="catalog"),
+    Workload("summarize-reviews", "shop-jobs", "anthropic", "claude-haiku-4-5-20251001", 160, 3400, 210, 0.2,
+             team="catalog"),
     Workload("product-search", "shop-web", "openai", "gpt-4.1-mini-2025-04-14", 260, 620, 45, team="search"),
     Workload("draft-email", "crm", "anthropic", "claude-sonnet-4-6", 45, 1500, 520, 0.5, stream=True, team="growth"),
     Workload("returns-agent", "shop-web", "anthropic", "claude-sonnet-4-6", 38, 5200, 640, 0.6, team="support"),

@@ -34,6 +34,11 @@ def error_name(error: BaseException | None, family: Family) -> str:
     return type(error).__qualname__
 
 
+def is_of_sdk(error: BaseException, sdk: str) -> bool:
+    """Whether ERROR is SDK's own, or of the HTTP library below it."""
+    return isinstance(error, Exception) and type(error).__module__.partition(".")[0] in {sdk, "httpx", "httpx2"}
+
+
 def may_have_been_sent(error: BaseException | None) -> bool:
     """Whether the request may have reached the provider, and been billed, before ERROR.
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from llmtrace import codec
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
+from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
@@ -194,7 +195,7 @@ class Pipeline:
         return marks
 
     def _to_span(self, invocation: Invocation) -> Span:
-        return codec.to_span(invocation.finish(), self._resource)
+        return codec.to_span(to_call(invocation), self._resource)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""

@@ -17,12 +17,11 @@ from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
-from llmtrace.providers import Family
+from llmtrace.providers import Endpoint, Family, find_endpoint
 from llmtrace.providers.base import as_mapping
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
-STREAMED_WITHOUT_USAGE = frozenset({"chat.completions", "completions"})
 
 _in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
 
@@ -184,7 +183,7 @@ class Patches:
     def begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Invocation | None":
         """The invocation for a call of `request` with ARGS and KWARGS, or None where it is not to be recorded."""
         options = kwargs.get("options") or args[1]
-        endpoint = self._family.find_endpoint(options.method, options.url)
+        endpoint = find_endpoint(self._family.sdk, options.method, options.url)
         if endpoint is None or not self._is_active:
             return None
         url = getattr(client, "_base_url", None) or client.base_url
@@ -193,13 +192,13 @@ class Patches:
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
         quietly(self._capture.pipeline.start)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
-        invocation.injected = stream and self._wants_usage(endpoint.name, url.host, options, body)
+        invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)
         return invocation
 
-    def _wants_usage(self, endpoint: str, host: str, options: Any, body: Any) -> bool:
+    def _wants_usage(self, endpoint: Endpoint, host: str, options: Any, body: Any) -> bool:
         """Whether usage is to be asked for: only of the provider itself, and only where the caller left it open."""
         hosts = self._family.own_hosts
-        if endpoint not in STREAMED_WITHOUT_USAGE or not self._capture.settings.request_stream_usage:
+        if not endpoint.usage_on_request or not self._capture.settings.request_stream_usage:
             return False
         if not isinstance(options.json_data, dict) or not any(host == own or host.endswith("." + own) for own in hosts):
             return False
@@ -216,8 +215,9 @@ class Patches:
         response, invocation.http_response = invocation.http_response, None
         if response is None:
             return
-        if stream or not response.is_closed:
-            follow(invocation, result, response, self._unread)
+        is_raw = RAW_RESPONSE_HEADER in response.request.headers
+        if not response.is_closed or (stream and not is_raw):
+            follow(invocation, result, response, self._unread, is_raw=is_raw)
             return
         self._unread.pop(id(response), None)
         invocation.keep_body(response)

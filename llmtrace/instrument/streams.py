@@ -2,7 +2,8 @@
 
 The caller keeps the SDK's own stream object. Its iterator is wrapped, which tells a stream that was read to the end
 from one that failed; the HTTP response's `close` tells a stream that was given up, and a finalizer one that was
-dropped. The wrappers hold the response weakly: a dropped stream is freed as early as it would be without us.
+dropped. Where the caller asked for the raw response, its bytes are seen as they pass. The wrappers hold the response
+weakly: a dropped stream is freed as early as it would be without us.
 """
 
 import weakref
@@ -15,17 +16,23 @@ from llmtrace.instrument.quiet import quietly
 ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
 
 
-def follow(invocation: Invocation, result: Any, response: Any, registry: dict[int, Invocation]) -> None:
+def follow(
+    invocation: Invocation, result: Any, response: Any, registry: dict[int, Invocation], *, is_raw: bool
+) -> None:
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
-    invocation.watch(response, registry)
+    invocation.watch(response, registry, is_raw=is_raw)
     reference = weakref.ref(response)
     response.close = _closing(invocation, reference)
     response.aclose = _closing_async(invocation, reference)
+    if is_raw:
+        response.iter_bytes = _bytes_of(invocation, reference)
+        response.aiter_bytes = _bytes_of_async(invocation, reference)
+        return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _iterate(invocation, inner))
+        setattr(result, ITERATOR, _iterate(invocation, inner, _pass_on))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _iterate_async(invocation, inner))
+        setattr(result, ITERATOR, _iterate_async(invocation, inner, _pass_on))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -48,15 +55,35 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
     return aclose
 
 
-def _iterate(invocation: Invocation, inner: Iterator[Any]) -> Generator[Any, None, None]:
-    """INNER's items but the withheld ones; while INNER runs, a close is its own and no end."""
+def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[..., Iterator[bytes]]:
+    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+        response = reference()
+        return _iterate(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+
+    return iter_bytes
+
+
+def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[..., AsyncIterator[bytes]]:
+    def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        response = reference()
+        return _iterate_async(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+
+    return aiter_bytes
+
+
+def _pass_on(item: Any) -> None:
+    """Nothing to see: the SDK's parser has shown the item already."""
+
+
+def _iterate(invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> Generator[Any, None, None]:
+    """INNER's items but the withheld ones, each SEEn; while INNER runs, a close is its own and no end."""
     try:
         while True:
             invocation.iterating = True
             try:
                 item = next(inner)
             except StopIteration:
-                quietly(invocation.end, "ok")
+                quietly(invocation.finish_reading)
                 return
             except BaseException as err:
                 quietly(invocation.fail, err)
@@ -64,12 +91,13 @@ def _iterate(invocation: Invocation, inner: Iterator[Any]) -> Generator[Any, Non
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
+                quietly(see, item)
                 yield item
     finally:
-        inner.close()  # type: ignore[attr-defined]
+        inner.close()
 
 
-async def _iterate_async(invocation: Invocation, inner: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+async def _iterate_async(invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> AsyncGenerator[Any, None]:
     """The same, awaiting."""
     try:
         while True:
@@ -77,7 +105,7 @@ async def _iterate_async(invocation: Invocation, inner: AsyncIterator[Any]) -> A
             try:
                 item = await anext(inner)
             except StopAsyncIteration:
-                quietly(invocation.end, "ok")
+                quietly(invocation.finish_reading)
                 return
             except BaseException as err:
                 quietly(invocation.fail, err)
@@ -85,6 +113,7 @@ async def _iterate_async(invocation: Invocation, inner: AsyncIterator[Any]) -> A
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
+                quietly(see, item)
                 yield item
     finally:
-        await inner.aclose()  # type: ignore[attr-defined]
+        await inner.aclose()

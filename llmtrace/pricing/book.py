@@ -14,6 +14,8 @@ from typing import Any
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
 
+TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
+
 # What a call is taken to be where it states nothing else; a row's `when` leaves these out.
 CONDITION_DEFAULTS: Mapping[str, Any] = {
     "service_tier": "default",
@@ -85,6 +87,9 @@ class PriceBook:
     families: frozenset[str] = frozenset()
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
+    _providers: set[str] = field(init=False, repr=False, default_factory=set)
+    _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
+    _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _aliases: dict[tuple[str, str], list[Alias]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,13 +97,18 @@ class PriceBook:
         for price in self.prices:
             self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
             self._models.add((price.provider, price.model))
+            self._providers.add(price.provider)
+        for multiplier in self.multipliers:
+            for name in multiplier.models:
+                provider, _, model = name.partition("/")
+                self._factors.setdefault((provider, model), []).append(multiplier)
         for alias in self.aliases:
             provider, _, name = alias.name.partition("/")
             self._aliases.setdefault((provider, name), []).append(alias)
 
-    def providers(self) -> frozenset[str]:
-        """Providers that the book has any price for."""
-        return frozenset(p for p, _ in self._models)
+    def has_provider(self, provider: str) -> bool:
+        """Whether the book has any price for PROVIDER."""
+        return provider in self._providers
 
     def find_model(self, provider: str, name: str, at: datetime) -> Match | None:
         """The model that NAME stood for at AT, or None when the book does not know it."""
@@ -127,13 +137,14 @@ class PriceBook:
         Raises:
             PriceBookError: two rows answer.
         """
-        multipliers = tuple(m for m in self.multipliers if self._multiplies(m, provider, model, conditions, at))
+        multipliers = tuple(m for m in self._factors.get((provider, model), ()) if _multiplies(m, conditions, at))
         answered = {key for m in multipliers for key in m.when}
-        stated = {k: CONDITION_DEFAULTS.get(k) if k in answered else v for k, v in conditions.items()}
+        stated = {k: v for k, v in conditions.items() if k not in answered and v != CONDITION_DEFAULTS.get(k)}
+        tokens = stated.pop(TOKENS, None)
         found = [
             price
-            for price in self._rows.get((provider, model, component), ())
-            if _holds(price.valid_from, price.valid_to, at) and _fits(price.when, stated)
+            for price in self._candidates(provider, model, component, stated)
+            if _holds(price.valid_from, price.valid_to, at) and _in_range(tokens, price.when.get(TOKENS))
         ]
         if len(found) > 1:
             raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
@@ -149,40 +160,40 @@ class PriceBook:
             for r in self.free_refusals
         )
 
-    def _multiplies(
-        self, m: Multiplier, provider: str, model: str, conditions: Mapping[str, Any], at: datetime
-    ) -> bool:
-        return (
-            f"{provider}/{model}" in m.models
-            and _holds(m.valid_from, m.valid_to, at)
-            and all(conditions.get(key) in _any_of(value) for key, value in m.when.items())
-        )
+    def _candidates(self, provider: str, model: str, component: str, stated: Mapping[str, Any]) -> list[Price]:
+        """Rows for COMPONENT of MODEL whose conditions, but for the request's size, are the STATED ones."""
+        key = (provider, model, component, frozenset(stated.items()))
+        if key not in self._found:
+            rows = self._rows.get((provider, model, component), ())
+            self._found[key] = [row for row in rows if _conditions(row) == stated]
+        return self._found[key]
+
+
+def _conditions(price: Price) -> dict[str, Any]:
+    """What PRICE holds under beside the request's size; what a row leaves out is the default, not "any"."""
+    return {k: v for k, v in price.when.items() if k != TOKENS and v != CONDITION_DEFAULTS.get(k)}
+
+
+def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:
+    return _holds(multiplier.valid_from, multiplier.valid_to, at) and all(
+        conditions.get(key) in _any_of(value) for key, value in multiplier.when.items()
+    )
 
 
 def _holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:
     return valid_from <= at and (valid_to is None or at < valid_to)
 
 
-def _fits(when: Mapping[str, Any], stated: Mapping[str, Any]) -> bool:
-    """Whether a row's conditions are the stated ones: what a row leaves out is the default, not "any"."""
-    for key in {*stated, *when}:
-        if key == "input_tokens":
-            bounds = when.get(key)
-            if bounds is not None and not _in_range(stated.get(key), bounds):
-                return False
-        elif when.get(key, CONDITION_DEFAULTS.get(key)) != stated.get(key, CONDITION_DEFAULTS.get(key)):
-            return False
-    return True
-
-
 def _any_of(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else (value,)
 
 
-def _in_range(value: int | None, bounds: Mapping[str, int]) -> bool:
-    if value is None:
+def _in_range(tokens: int | None, bounds: Mapping[str, int] | None) -> bool:
+    if bounds is None:
+        return True
+    if tokens is None:
         return False
-    tests = {"gt": value.__gt__, "gte": value.__ge__, "lt": value.__lt__, "lte": value.__le__}
+    tests = {"gt": tokens.__gt__, "gte": tokens.__ge__, "lt": tokens.__lt__, "lte": tokens.__le__}
     return all(tests[op](limit) for op, limit in bounds.items())
 
 

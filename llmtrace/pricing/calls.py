@@ -13,6 +13,14 @@ from llmtrace.providers import find_provider
 REGIONAL_SUFFIX = ".api.openai.com"
 
 
+TOOL_CONDITIONS = {
+    "web_search": "web_search_calls",
+    "web_search_preview": "web_search_calls",
+    "file_search": "file_search_calls",
+    "code_interpreter": "code_interpreter_calls",
+}
+
+
 def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
     names = (call.response.model, call.request.model)
@@ -49,6 +57,11 @@ def _conditions(call: Call) -> Mapping[str, Any]:
     conditions: dict[str, Any] = {}
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier
+    if call.request.cache_ttl is not None:
+        conditions["cache_ttl"] = call.request.cache_ttl
+    conditions |= {TOOL_CONDITIONS[t]: n for t, n in call.response.tool_requests.items() if t in TOOL_CONDITIONS}
+    if "web_search_preview" in call.response.tool_requests:
+        conditions["tool"] = "web_search_preview"
     host = call.request.server_address or ""
     if call.request.provider == "openai" and host.endswith(REGIONAL_SUFFIX):
         conditions["regional_processing"] = host.removesuffix(REGIONAL_SUFFIX)

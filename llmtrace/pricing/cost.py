@@ -45,7 +45,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
         return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
     adapter = find_provider(facts.provider)
-    if adapter is None or facts.provider not in book.providers():
+    if adapter is None or not book.has_provider(facts.provider):
         return _unpriced(book, f"no prices for provider {facts.provider}")
     if not usage:
         return _unpriced(book, "the provider reported no usage")

@@ -3,6 +3,7 @@
 Source: https://platform.claude.com/docs/en/api/messages
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,10 +12,7 @@ from typing import Any
 from llmtrace.model import Response
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
-from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, path_of
-
-MESSAGES = Endpoint("messages", "chat")
-ENDPOINTS: tuple[tuple[str, str, Endpoint], ...] = (("POST", "/v1/messages", MESSAGES),)
+from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts
 
 # The SDK's clients for other clouds, by the start of their class name after `Async`.
 CLIENTS: tuple[tuple[str, str], ...] = (
@@ -30,23 +28,13 @@ RATE_LIMIT_UNITS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
 @lru_cache(maxsize=512)
-def find_endpoint(method: str, url: str) -> Endpoint | None:
-    """The endpoint that a request of METHOD to URL (a path, or absolute) calls, if llmtrace records it."""
-    path = path_of(url)
-    for verb, suffix, endpoint in ENDPOINTS:
-        if method.upper() == verb and path.endswith(suffix):
-            return endpoint
-    return None
-
-
-@lru_cache(maxsize=512)
 def find_provider_name(host: str | None, client_class: str) -> str:
     """Who answers the client of class CLIENT_CLASS, in OpenTelemetry's words."""
     name = client_class.removeprefix("Async")
     return next((provider for start, provider in CLIENTS if name.startswith(start)), "anthropic")
 
 
-def read_request(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
+def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `Request` that BODY, the JSON that is sent, has a value for."""
     output = as_mapping(body.get("output_config")) or as_mapping(body.get("output_format"))
     structured = as_mapping(output.get("format")) or (output if "schema" in output else {})
@@ -103,11 +91,6 @@ def _seconds_until(moment: str) -> float:
     return max(0.0, round(left.total_seconds(), 3))
 
 
-def prompt_texts(body: Mapping[str, Any]) -> list[str]:
-    """Nothing: a stream tells its input count at the start, so the prompt need not be counted."""
-    return []
-
-
 class MessageFold:
     """Gathers the events of a streamed message.
 
@@ -115,13 +98,24 @@ class MessageFold:
     Source: https://platform.claude.com/docs/en/build-with-claude/streaming
     """
 
-    __slots__ = ("_kept", "_message", "_reason", "_refusal", "_stopped", "text_parts", "usage", "usage_complete")
+    __slots__ = (
+        "_kept",
+        "_message",
+        "_reason",
+        "_refusal",
+        "_stopped",
+        "error",
+        "text_parts",
+        "usage",
+        "usage_complete",
+    )
 
     def __init__(self) -> None:
         """Start with nothing read."""
         self.text_parts: list[str] = []
         self.usage: Mapping[str, Any] | None = None
         self.usage_complete = False
+        self.error: str | None = None
         self._message: Mapping[str, Any] = {}
         self._reason: str | None = None
         self._refusal: str | None = None
@@ -151,6 +145,8 @@ class MessageFold:
             self.usage = merge_usage(self.usage, as_mapping(self._message.get("usage")))
         elif kind == "message_stop":
             self._stopped = True
+        elif kind == "error":
+            self.error = read_error(event) or "error"
         return False
 
     def response(self) -> Response:
@@ -170,24 +166,28 @@ class MessageFold:
         return self._stopped or self._reason is not None
 
 
-def _new_fold(endpoint: Endpoint) -> MessageFold:
-    return MessageFold()
-
+ENDPOINTS = (
+    Endpoint(
+        name="messages",
+        operation="chat",
+        method="POST",
+        matches=re.compile(r"/v1/messages$"),
+        read_request=read_request,
+        read_response=read_response,
+        new_fold=MessageFold,
+        read_content=read_content,
+    ),
+)
 
 FAMILY = Family(
     sdk="anthropic",
     providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)}),
-    find_endpoint=find_endpoint,
+    endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
-    read_request=read_request,
-    read_response=read_response,
     read_error=read_error,
     read_rate_limits=read_rate_limits,
-    new_fold=_new_fold,
-    prompt_texts=prompt_texts,
     normalise=normalise,
     denormalise=denormalise,
     bill=bill,
-    read_content=read_content,
     request_id_header="request-id",
 )

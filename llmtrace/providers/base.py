@@ -4,6 +4,7 @@ Everything here works on parsed JSON, never on SDK objects, so that one adapter 
 bodies and recorded spans alike. A value of an unexpected type reads as absent rather than as something wrong.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,14 +14,6 @@ from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 class InvalidUsage(Exception):
     """A usage object contradicts itself, so that nothing can be billed from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A billable operation of an API: its `name` in llmtrace, and its `operation` in OpenTelemetry's words."""
-
-    name: str
-    operation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +49,40 @@ class Fold(Protocol):
     def usage_complete(self) -> bool:
         """Whether the provider's final count arrived."""
 
+    @property
+    def error(self) -> str | None:
+        """The name of the error that the provider reported inside the stream, if it did."""
+
+
+def no_texts(body: Mapping[str, Any]) -> list[str]:
+    """Nothing to count: the provider tells the input's size even where the answer breaks off."""
+    return []
+
+
+def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+    """No content: what this endpoint takes and gives is no conversation."""
+    return Content()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
+
+    `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
+    a stream tells its usage only when it is asked to.
+    """
+
+    name: str
+    operation: str
+    method: str
+    matches: re.Pattern[str]
+    read_request: Callable[[Mapping[str, Any]], dict[str, Any]]
+    read_response: Callable[[Mapping[str, Any]], Response]
+    new_fold: Callable[[], Fold] | None = None
+    prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
+    read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
+    usage_on_request: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -63,18 +90,13 @@ class Family:
 
     sdk: str
     providers: frozenset[str]
-    find_endpoint: Callable[[str, str], Endpoint | None]
+    endpoints: tuple[Endpoint, ...]
     find_provider_name: Callable[[str | None, str], str]
-    read_request: Callable[[Endpoint, Mapping[str, Any]], dict[str, Any]]
-    read_response: Callable[[Mapping[str, Any]], Response]
     read_error: Callable[[Mapping[str, Any]], str | None]
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
-    new_fold: Callable[[Endpoint], Fold]
-    prompt_texts: Callable[[Mapping[str, Any]], list[str]]
     normalise: Callable[[RawUsage], Usage]
     denormalise: Callable[[Usage], RawUsage]
     bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
-    read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
 

@@ -110,6 +110,10 @@ def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
     files = count(stated, "file_search_calls")
     if files:
         fees.append(Quantity("file_search", Decimal(files), "call"))
+    runs = count(stated, "code_interpreter_calls")
+    if runs:
+        # Billed by the container's session, which many calls may share: no call has a price of its own.
+        fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
     return fees
 
 

@@ -49,7 +49,9 @@ def failed(number: int, **changes: Any) -> Call:
 
 def unpriced(number: int, **changes: Any) -> Call:
     request = Request("openai", "chat", "chat.completions", model="nobody-knows-1")
-    return make_call(number, request=request, response=Response(model="nobody-knows-1", usage={"prompt_tokens": 5}), **changes)
+    return make_call(
+        number, request=request, response=Response(model="nobody-knows-1", usage={"prompt_tokens": 5}), **changes
+    )
 
 
 def test_a_report_counts_and_adds_each_group(store: DuckStore) -> None:

@@ -21,7 +21,13 @@ from llmtrace.rendering import REPORT_KEYS
 
 
 def llmtrace(*arguments: str, home: Path, columns: int = 120, **environment: str) -> "subprocess.CompletedProcess[str]":
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "LLMTRACE_HOME": str(home), "COLUMNS": str(columns), **environment}
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LLMTRACE_HOME": str(home),
+        "COLUMNS": str(columns),
+        **environment,
+    }
     return subprocess.run(
         [sys.executable, "-m", "llmtrace", *arguments], capture_output=True, text=True, timeout=60, env=env, check=False
     )
@@ -127,7 +133,9 @@ def test_an_empty_home_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_query_prints_columns_and_rows(filled: Path) -> None:
-    done = llmtrace("query", "SELECT feature, cost_usd, started_at FROM calls WHERE feature = 'chat'", "--json", home=filled)
+    done = llmtrace(
+        "query", "SELECT feature, cost_usd, started_at FROM calls WHERE feature = 'chat'", "--json", home=filled
+    )
     assert json.loads(done.stdout) == {
         "columns": ["feature", "cost_usd", "started_at"],
         "rows": [{"feature": "chat", "cost_usd": "0.003500000000", "started_at": f"{NOON:%Y-%m-%d}T12:00:03Z"}],
@@ -182,7 +190,12 @@ def test_a_database_of_its_own_place(filled: Path, tmp_path: Path) -> None:
 def test_output_into_a_pipe_that_closes_is_no_error(filled: Path) -> None:
     command = f"{sys.executable} -m llmtrace query 'SELECT * FROM range(10000)' | head -1"
     done = subprocess.run(
-        command, shell=True, capture_output=True, text=True, env={**os.environ, "LLMTRACE_HOME": str(filled)}, check=False
+        command,
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LLMTRACE_HOME": str(filled)},
+        check=False,
     )
     assert "Traceback" not in done.stderr
 
@@ -209,5 +222,3 @@ def test_help_loads_nothing_heavy() -> None:
 def test_version_is_told() -> None:
     done = subprocess.run([sys.executable, "-m", "llmtrace", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("llmtrace, version ")
-
-

@@ -21,7 +21,11 @@ OPENAI_TOOL = {
     "type": "function",
     "function": {"name": TOOL_NAME, "description": "Finds a boat.", "parameters": {"type": "object", "properties": {}}},
 }
-ANTHROPIC_TOOL = {"name": TOOL_NAME, "description": "Finds a boat.", "input_schema": {"type": "object", "properties": {}}}
+ANTHROPIC_TOOL = {
+    "name": TOOL_NAME,
+    "description": "Finds a boat.",
+    "input_schema": {"type": "object", "properties": {}},
+}
 
 
 def content_of(home: Path) -> Content:
@@ -67,10 +71,11 @@ def test_content_is_kept_only_when_asked_for(
 def test_a_chat_completion_is_kept_as_messages(simulator: Simulator, home: Path) -> None:
     simulator.answer(text="It is quiet.")
     llmtrace.instrument(home=home, capture_content=True)
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     messages: list[Any] = [
         {"role": "developer", "content": "Be brief."},
-        {"role": "user", "content": [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]},
-    ]  # fmt: skip
+        {"role": "user", "content": [{"type": "text", "text": "Look"}, picture]},
+    ]
     make_clients(simulator).openai.chat.completions.create(model="gpt-4o", messages=messages)
     content = content_of(home)
     assert loads(content.input_messages) == [
@@ -164,7 +169,9 @@ def test_no_key_of_any_header_is_ever_kept(simulator: Simulator, home: Path) -> 
     import openai
 
     llmtrace.instrument(home=home, capture_content=True)
-    client = openai.OpenAI(base_url=simulator.openai_base_url, api_key="sk-secret-0123456789", organization="org-secret")
+    client = openai.OpenAI(
+        base_url=simulator.openai_base_url, api_key="sk-secret-0123456789", organization="org-secret"
+    )
     client.chat.completions.create(**OPENAI, extra_headers={"x-private": "secret-header"})
     client.close()
     recorded_calls(home)

@@ -200,7 +200,9 @@ def test_a_stream_left_open_at_exit_is_recorded_as_given_up(simulator: Simulator
     assert [c.status for c in recorded_calls(home)] == ["cancelled"]
 
 
-def test_calls_made_while_the_interpreter_leaves_break_nothing_and_are_counted(simulator: Simulator, home: Path) -> None:
+def test_calls_made_while_the_interpreter_leaves_break_nothing_and_are_counted(
+    simulator: Simulator, home: Path
+) -> None:
     script = """
         import atexit
         atexit.register(lambda: (call(), print("after")))
@@ -237,10 +239,8 @@ HUNG_DISK = """
 
 
 def test_a_hung_disk_delays_neither_calls_nor_flush_nor_exit(simulator: Simulator, home: Path) -> None:
-    script = (
-        textwrap.dedent(HUNG_DISK)
-        + textwrap.dedent(
-            """
+    script = textwrap.dedent(HUNG_DISK) + textwrap.dedent(
+        """
             call()
             time.sleep(0.5)  # the thread is inside the write now
             slowest = 0
@@ -251,7 +251,6 @@ def test_a_hung_disk_delays_neither_calls_nor_flush_nor_exit(simulator: Simulato
             print(json.dumps([slowest, flushed, flush_s]), flush=True)
             leaving = time.time(); print(leaving, flush=True)
             """
-        )
     )
     process = app(script, simulator, home)
     assert process.stdout is not None

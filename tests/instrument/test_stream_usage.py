@@ -174,7 +174,7 @@ def test_the_environment_stops_it(simulator: Simulator, home: Path, monkeypatch:
 def test_a_stream_that_breaks_before_its_usage_is_estimated(simulator: Simulator, home: Path) -> None:
     simulator.fault(Fault.drop(5))
     llmtrace.instrument(home=home)
-    with on_own_host(simulator) as client, pytest.raises(Exception):  # noqa: B017, PT011
+    with on_own_host(simulator) as client, pytest.raises(Exception):  # noqa: B017
         list(client.chat.completions.create(**OPENAI, stream=True))
     (call,) = recorded_calls(home)
     assert (call.status, call.usage_source) == ("error", "estimated")

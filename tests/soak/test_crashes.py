@@ -33,7 +33,8 @@ APP = """
         while True:
             with llmtrace.feature("streamed"):
                 for _ in client.chat.completions.create(
-                    model="gpt-4o", messages=messages, max_tokens=20, stream=True, stream_options={"include_usage": True}
+                    model="gpt-4o", messages=messages, max_tokens=20, stream=True,
+                    stream_options={"include_usage": True},
                 ): pass
     threading.Thread(target=plain, daemon=True).start()
     streamed()

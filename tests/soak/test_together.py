@@ -47,9 +47,7 @@ def test_apps_a_dashboard_and_reports_share_one_home(home: Path) -> None:
         return answer
 
     with Simulator(seed=7) as simulator:
-        apps = [
-            start("-c", textwrap.dedent(APP), simulator.openai_base_url, f"app{i}", str(SECONDS)) for i in range(2)
-        ]
+        apps = [start("-c", textwrap.dedent(APP), simulator.openai_base_url, f"app{i}", str(SECONDS)) for i in range(2)]
         time.sleep(2)
         counts = [report()["total"]["calls"] for _ in range(2)]  # each becomes the owner for a moment
         dashboard = start("-m", "llmtrace", "dashboard", "--no-browser", "--port", "0")

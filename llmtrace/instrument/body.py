@@ -1,0 +1,64 @@
+"""Reads a response that the caller reads itself, byte by byte, without the SDK's parser: a JSON body or SSE events."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+KEPT_BYTES = 8 * 1024 * 1024
+EVENT_STREAM = "text/event-stream"
+DONE = b"[DONE]"
+
+
+class BodyReader:
+    """Sees the decoded bytes of one response, and gives what is in them to RECEIVE.
+
+    Where the SDK's parser reads the same bytes, that shows before the second piece of a body is asked for: the first
+    is therefore only kept.
+    """
+
+    __slots__ = ("_is_events", "_kept", "_pieces", "_receive", "_rest")
+
+    def __init__(self, content_type: str, receive: Callable[[Any], object]) -> None:
+        """Read a body of CONTENT_TYPE."""
+        self._is_events = EVENT_STREAM in content_type
+        self._receive = receive
+        self._pieces: list[bytes] = []
+        self._kept = 0
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next PIECE."""
+        if self._kept > KEPT_BYTES:
+            self._pieces.clear()
+            return
+        self._pieces.append(piece)
+        self._kept += len(piece)
+        if self._is_events and len(self._pieces) > 1:
+            self._read_events()
+
+    def finish(self) -> None:
+        """The caller has read to the end, or as far as it will."""
+        if self._kept > KEPT_BYTES:
+            return
+        if self._is_events:
+            self._read_events()
+            self._read_event(self._rest)
+        elif self._pieces:
+            body = json.loads(b"".join(self._pieces))
+            if isinstance(body, dict):
+                self._receive(body)
+        self._pieces.clear()
+
+    def _read_events(self) -> None:
+        text = self._rest + b"".join(self._pieces).replace(b"\r\n", b"\n")
+        self._pieces = [b""]
+        *blocks, self._rest = text.split(b"\n\n")
+        self._kept = len(self._rest)
+        for block in blocks:
+            self._read_event(block)
+
+    def _read_event(self, block: bytes) -> None:
+        lines = (line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
+        data = b"\n".join(lines)
+        if data and not data.startswith(DONE):
+            self._receive(json.loads(data))

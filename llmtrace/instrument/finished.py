@@ -1,0 +1,123 @@
+"""Makes a `Call` of a finished invocation, on the journal's thread."""
+
+from typing import Any
+
+from llmtrace.instrument.body import BodyReader
+from llmtrace.instrument.errors import error_name, may_have_been_sent
+from llmtrace.instrument.estimate import count_tokens
+from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.quiet import quietly
+from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
+from llmtrace.providers.openai_responses import FETCH_OPERATION
+
+
+def to_call(invocation: Invocation) -> Call:
+    """The finished call of INVOCATION."""
+    headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
+    headers = headers or {}
+    _read_body(invocation, headers)
+    fold, family, scope = invocation.fold, invocation.family, invocation.scope
+    response = fold.response() if fold is not None else invocation.response or Response()
+    status, error_type = _outcome(invocation, response)
+    usage, source, complete = _count(invocation, response, status)
+    feature = scope.feature if scope is not None else None
+    return Call(
+        trace_id=invocation.trace_id,
+        span_id=invocation.span_id,
+        parent_span_id=invocation.parent_span_id,
+        started_at_ns=invocation.started_at_ns,
+        duration_s=_seconds(invocation, invocation.ended_at),
+        ttft_s=_seconds(invocation, invocation.spoke_at) if invocation.spoke_at else None,
+        time_to_first_chunk_s=_seconds(invocation, invocation.first_chunk_at) if invocation.first_chunk_at else None,
+        request=invocation.request,
+        response=response,
+        status=status,
+        usage=usage,
+        usage_source=source,
+        usage_complete=complete,
+        error_type=error_type,
+        http_status=invocation.http_status,
+        request_id=headers.get(family.request_id_header),
+        request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
+        attempts=_attempts(invocation),
+        rate_limits=quietly(family.read_rate_limits, headers) or {},
+        feature=feature or invocation.settings.feature,
+        feature_source="code" if feature else invocation.settings.feature_source,
+        user_id=scope.user_id if scope is not None else None,
+        session_id=scope.session_id if scope is not None else None,
+        tenant=scope.tenant if scope is not None else None,
+        prompt_version=scope.prompt_version if scope is not None else None,
+        tags=scope.tags if scope is not None else {},
+        content=_content(invocation),
+    )
+
+
+def _seconds(invocation: Invocation, moment: int) -> float:
+    return (moment - invocation.started) / 1e9
+
+
+def _plain_headers(headers: Any) -> dict[str, str]:
+    """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
+
+
+def _read_body(invocation: Invocation, headers: dict[str, str]) -> None:
+    """Read a body that nobody has parsed yet."""
+    if invocation.response_bytes is not None and not invocation.was_shown:
+        reader = BodyReader(headers.get("content-type", ""), invocation.take)
+        quietly(reader.feed, invocation.response_bytes)
+        quietly(reader.finish)
+        # Nobody saw when it arrived.
+        invocation.first_chunk_at = invocation.spoke_at = 0
+
+
+def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, str | None]:
+    """How the call ended, and the name of its error: the caller's, or one that the provider put into its answer."""
+    if invocation.status == "error":
+        return "error", error_name(invocation.error, invocation.family)
+    reported = invocation.fold.error if invocation.fold is not None else response.error
+    return ("error", reported) if reported is not None else (invocation.status, None)
+
+
+def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
+    """Tokens, who counted them, and whether the provider's count is final."""
+    fold = invocation.fold
+    if invocation.endpoint.operation == FETCH_OPERATION:
+        return Usage(), "missing", True  # told again; the call that made the response has it
+    partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
+    if fold is None or fold.usage_complete:
+        return partial or Usage(), "provider" if partial is not None else "missing", True
+    if status == "error" and not invocation.first_chunk_at:
+        return partial or Usage(), "missing", True
+    return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
+
+
+def _estimate(invocation: Invocation, partial: Usage) -> Usage:
+    """PARTIAL with what the provider did not get to say counted here."""
+    assert invocation.fold is not None
+    model = invocation.request.model
+    spoken = count_tokens(invocation.fold.text_parts, model, is_prompt=False)
+    asked = partial.input_tokens
+    if asked is None:
+        asked = count_tokens(invocation.prompt, model, is_prompt=True)
+    return Usage(
+        input_tokens=asked,
+        cached_input_tokens=partial.cached_input_tokens,
+        cache_write_tokens=partial.cache_write_tokens,
+        output_tokens=max(spoken, partial.output_tokens or 0),
+        reasoning_tokens=partial.reasoning_tokens,
+    )
+
+
+def _attempts(invocation: Invocation) -> tuple[Attempt, ...]:
+    status = invocation.http_status
+    final = str(status) if status is not None else error_name(invocation.error, invocation.family)
+    unseen = max(invocation.attempts - len(invocation.retries) - 1, 0)
+    return (*invocation.retries, *[Attempt("unknown")] * unseen, Attempt(final))
+
+
+def _content(invocation: Invocation) -> Content | None:
+    if not invocation.captures:
+        return None
+    read = invocation.endpoint.read_content
+    return quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)

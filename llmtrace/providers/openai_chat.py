@@ -1,0 +1,161 @@
+"""OpenAI's chat completions, and the older text completions beside them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from llmtrace.model import Response
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text, as_texts
+from llmtrace.providers.openai_content import read_chat_content, read_completion_content
+
+KEPT_TEXT_CHARACTERS = 32_768
+
+
+def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Request` that BODY, the JSON that is sent, has a value for."""
+    choices = as_int(body.get("n"))
+    max_tokens = as_int(body.get("max_completion_tokens"))
+    return {
+        "model": as_text(body.get("model")),
+        "max_tokens": max_tokens if max_tokens is not None else as_int(body.get("max_tokens")),
+        "temperature": as_float(body.get("temperature")),
+        "top_p": as_float(body.get("top_p")),
+        "frequency_penalty": as_float(body.get("frequency_penalty")),
+        "presence_penalty": as_float(body.get("presence_penalty")),
+        "seed": as_int(body.get("seed")),
+        "choice_count": choices if choices != 1 else None,
+        "stop_sequences": as_texts(body.get("stop")),
+        "output_type": _output_type(body.get("response_format")),
+        "reasoning_level": as_text(body.get("reasoning_effort")),
+        "service_tier": as_text(body.get("service_tier")),
+        "cache_ttl": as_text(as_mapping(body.get("prompt_cache_options")).get("ttl")),
+    }
+
+
+def _output_type(response_format: Any) -> str | None:
+    kind = as_mapping(response_format).get("type")
+    return {"json_object": "json", "json_schema": "json", "text": "text"}.get(kind) if isinstance(kind, str) else None
+
+
+def read_response(body: Mapping[str, Any]) -> Response:
+    """The response in BODY: a whole completion, or embeddings, which have no choices."""
+    choices = body.get("choices")
+    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in choices] if isinstance(choices, list) else []
+    return Response(
+        id=as_text(body.get("id")),
+        model=as_text(body.get("model")),
+        finish_reasons=tuple(r or "error" for r in reasons) or None,
+        service_tier=as_text(body.get("service_tier")),
+        system_fingerprint=as_text(body.get("system_fingerprint")),
+        usage=as_mapping(body.get("usage")) or None,
+    )
+
+
+def prompt_texts(body: Mapping[str, Any]) -> list[str]:
+    """The texts of the messages in BODY, by reference: what an estimate counts where no usage arrives."""
+    texts: list[str] = []
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list | tuple) else ():
+        content = as_mapping(message).get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list | tuple):
+            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
+    return texts
+
+
+class ChatFold:
+    """Gathers the chunks of a streamed completion, of chat or of text."""
+
+    __slots__ = ("_finish", "_kept", "_last", "_tier", "error", "text_parts", "usage")
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self.text_parts: list[str] = []
+        self.usage: Mapping[str, Any] | None = None
+        self.error: str | None = None
+        self._finish: dict[int, str] = {}
+        self._last: Mapping[str, Any] = {}
+        self._tier: str | None = None
+        self._kept = 0
+
+    def add(self, event: Mapping[str, Any]) -> bool:
+        """Take a chunk; True when it carried output of the model."""
+        self._last = event if event.get("id") or not self._last else self._last
+        self._tier = event.get("service_tier") or self._tier
+        usage = event.get("usage") or as_mapping(event.get("x_groq")).get("usage")
+        if usage:
+            self.usage = usage
+        spoke = False
+        for choice in event.get("choices") or ():
+            spoke = self._add_choice(choice) or spoke
+        return spoke
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> bool:
+        reason = choice.get("finish_reason")
+        if reason:
+            self._finish[choice.get("index") or 0] = reason
+        delta = choice.get("delta") or choice
+        text = delta.get("content") or delta.get("text") or delta.get("refusal") or delta.get("reasoning_content")
+        if text:
+            self._keep(text)
+            return True
+        if delta.get("tool_calls") or delta.get("function_call") or delta.get("audio"):
+            for tool in delta.get("tool_calls") or ():
+                self._keep(as_mapping(as_mapping(tool).get("function")).get("arguments"))
+            return True
+        return False
+
+    def _keep(self, text: Any) -> None:
+        if isinstance(text, str) and self._kept < KEPT_TEXT_CHARACTERS:
+            self.text_parts.append(text)
+            self._kept += len(text)
+
+    def response(self) -> Response:
+        """The response as far as it got."""
+        return Response(
+            id=as_text(self._last.get("id")),
+            model=as_text(self._last.get("model")),
+            finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)) or None,
+            service_tier=as_text(self._tier),
+            system_fingerprint=as_text(self._last.get("system_fingerprint")),
+            usage=self.usage,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model finished its answer."""
+        return bool(self._finish)
+
+    @property
+    def usage_complete(self) -> bool:
+        """Whether the provider's count arrived: it comes once, at the end."""
+        return self.usage is not None
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="chat.completions",
+        operation="chat",
+        method="POST",
+        matches=re.compile(r"/chat/completions$"),
+        read_request=read_request,
+        read_response=read_response,
+        new_fold=ChatFold,
+        prompt_texts=prompt_texts,
+        read_content=read_chat_content,
+        usage_on_request=True,
+    ),
+    Endpoint(
+        name="completions",
+        operation="text_completion",
+        method="POST",
+        matches=re.compile(r"/completions$"),
+        read_request=read_request,
+        read_response=read_response,
+        new_fold=ChatFold,
+        prompt_texts=lambda body: list(as_texts(body.get("prompt")) or ()),
+        read_content=read_completion_content,
+        usage_on_request=True,
+    ),
+)

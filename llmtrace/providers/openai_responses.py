@@ -1,0 +1,181 @@
+"""OpenAI's responses: created, streamed, made in the background, and fetched again.
+
+A response that is fetched again tells its usage again; that is no new inference. A response made in the background has
+no usage when it is created: it comes when the finished response is fetched.
+
+Source: https://developers.openai.com/api/docs/guides/background
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from llmtrace.model import Response
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text
+from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS
+from llmtrace.providers.openai_response_content import read_response_content
+
+FETCH_OPERATION = "fetch_response"
+TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+RESPONSE_EVENTS = TERMINAL_EVENTS | {"response.created", "response.in_progress", "response.queued"}
+REASONS = {"max_output_tokens": "length"}
+# Output items that OpenAI charges for by the call.
+TOOL_ITEMS = {
+    "web_search_call": "web_search",
+    "file_search_call": "file_search",
+    "code_interpreter_call": "code_interpreter",
+}
+
+
+def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `Request` that BODY, the JSON that is sent, has a value for."""
+    text_format = as_mapping(as_mapping(body.get("text")).get("format")).get("type")
+    return {
+        "model": as_text(body.get("model")),
+        "max_tokens": as_int(body.get("max_output_tokens")),
+        "temperature": as_float(body.get("temperature")),
+        "top_p": as_float(body.get("top_p")),
+        "output_type": "json" if text_format in ("json_schema", "json_object") else None,
+        "reasoning_level": as_text(as_mapping(body.get("reasoning")).get("effort")),
+        "service_tier": as_text(body.get("service_tier")),
+        "cache_ttl": as_text(as_mapping(body.get("prompt_cache_options")).get("ttl")),
+        "previous_response_id": as_text(body.get("previous_response_id")),
+        "conversation_id": _conversation(body.get("conversation")),
+    }
+
+
+def _conversation(value: Any) -> str | None:
+    return as_text(value) or as_text(as_mapping(value).get("id"))
+
+
+def read_response(body: Mapping[str, Any]) -> Response:
+    """The response in BODY, as far as it got."""
+    return Response(
+        id=as_text(body.get("id")),
+        model=as_text(body.get("model")),
+        finish_reasons=_finish_reasons(body),
+        service_tier=as_text(body.get("service_tier")),
+        tool_requests=_tool_requests(body),
+        error=read_failure(body),
+        usage=as_mapping(body.get("usage")) or None,
+    )
+
+
+def read_failure(body: Mapping[str, Any]) -> str | None:
+    """The name of the error with which the response in BODY failed, if it did: the HTTP status is 200 all the same."""
+    if body.get("status") != "failed":
+        return None
+    return as_text(as_mapping(body.get("error")).get("code")) or "failed"
+
+
+def _finish_reasons(body: Mapping[str, Any]) -> tuple[str, ...] | None:
+    status = body.get("status")
+    if status == "completed":
+        items = body.get("output") or ()
+        return ("tool_calls" if any(as_mapping(i).get("type") == "function_call" for i in items) else "stop",)
+    if status == "incomplete":
+        reason = as_text(as_mapping(body.get("incomplete_details")).get("reason")) or "incomplete"
+        return (REASONS.get(reason, reason),)
+    return ("error",) if status in ("failed", "cancelled") else None
+
+
+def _tool_requests(body: Mapping[str, Any]) -> dict[str, int]:
+    """How often each tool was used that is charged by the call; of a web search only the searches are."""
+    counts: Counter[str] = Counter()
+    tools = [as_text(as_mapping(t).get("type")) or "" for t in body.get("tools") or ()]
+    is_preview = any(t.startswith("web_search_preview") for t in tools)
+    for entry in body.get("output") or ():
+        item = as_mapping(entry)
+        name = TOOL_ITEMS.get(str(item.get("type")))
+        if name is None or (name == "web_search" and as_mapping(item.get("action")).get("type", "search") != "search"):
+            continue
+        counts["web_search_preview" if name == "web_search" and is_preview else name] += 1
+    return dict(counts)
+
+
+def prompt_texts(body: Mapping[str, Any]) -> list[str]:
+    """The texts of the input in BODY, by reference: what an estimate counts where no usage arrives."""
+    texts = [t for t in (body.get("instructions"), body.get("input")) if isinstance(t, str)]
+    items = body.get("input")
+    for item in items if isinstance(items, list | tuple) else ():
+        content = as_mapping(item).get("content") or as_mapping(item).get("output")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list | tuple):
+            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
+    return texts
+
+
+class ResponseFold:
+    """Gathers the events of a streamed response; the last one holds the whole."""
+
+    __slots__ = ("_body", "_kept", "error", "text_parts", "usage_complete")
+
+    def __init__(self) -> None:
+        """Start with nothing read."""
+        self.text_parts: list[str] = []
+        self.error: str | None = None
+        self.usage_complete = False
+        self._body: Mapping[str, Any] = {}
+        self._kept = 0
+
+    def add(self, event: Mapping[str, Any]) -> bool:
+        """Take an event; True when it carried output of the model."""
+        kind = event.get("type")
+        if not isinstance(kind, str):
+            return False
+        if kind.endswith(".delta"):
+            text = event.get("delta")
+            if isinstance(text, str) and self._kept < KEPT_TEXT_CHARACTERS:
+                self.text_parts.append(text)
+                self._kept += len(text)
+            return True
+        if kind in RESPONSE_EVENTS:
+            self._body = as_mapping(event.get("response"))
+            self.usage_complete = self.usage_complete or bool(self._body.get("usage"))
+            self.error = read_failure(self._body) or self.error
+        elif kind == "error":
+            self.error = as_text(event.get("code")) or as_text(as_mapping(event.get("error")).get("code")) or "error"
+        return False
+
+    def response(self) -> Response:
+        """The response as far as it got."""
+        return read_response(self._body)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model finished its answer."""
+        return self._body.get("status") in ("completed", "incomplete", "failed", "cancelled")
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="responses",
+        operation="chat",
+        method="POST",
+        matches=re.compile(r"/responses$"),
+        read_request=read_request,
+        read_response=read_response,
+        new_fold=ResponseFold,
+        prompt_texts=prompt_texts,
+        read_content=read_response_content,
+    ),
+    Endpoint(
+        name="responses.compact",
+        operation="chat",
+        method="POST",
+        matches=re.compile(r"/responses/compact$"),
+        read_request=read_request,
+        read_response=read_response,
+    ),
+    Endpoint(
+        name="responses.retrieve",
+        operation=FETCH_OPERATION,
+        method="GET",
+        matches=re.compile(r"/responses/[^/]+$"),
+        read_request=lambda body: {},
+        read_response=read_response,
+        new_fold=ResponseFold,
+    ),
+)

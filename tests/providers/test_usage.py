@@ -1,0 +1,216 @@
+"""What each provider's usage object means in the same words."""
+
+from typing import Any
+
+import pytest
+
+from llmtrace.model import Usage
+from llmtrace.providers import FAMILIES, InvalidUsage, anthropic, find_endpoint, find_provider, openai, openai_chat
+from llmtrace.providers.anthropic_usage import merge_usage
+
+OPENAI_FULL = {
+    "prompt_tokens": 2006,
+    "completion_tokens": 300,
+    "total_tokens": 2306,
+    "prompt_tokens_details": {"cached_tokens": 1920, "audio_tokens": 0, "cache_write_tokens": 12},
+    "completion_tokens_details": {"reasoning_tokens": 256, "audio_tokens": 4},
+}
+ANTHROPIC_FULL = {
+    "input_tokens": 50,
+    "cache_read_input_tokens": 1800,
+    "cache_creation_input_tokens": 248,
+    "cache_creation": {"ephemeral_5m_input_tokens": 148, "ephemeral_1h_input_tokens": 100},
+    "output_tokens": 503,
+    "output_tokens_details": {"thinking_tokens": 120},
+}
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}, Usage(9, output_tokens=12)),
+        (OPENAI_FULL, Usage(2006, 1920, 12, 300, 256, 0, 4)),
+        ({"input_tokens": 9, "output_tokens": 0, "total_tokens": 9}, Usage(9, output_tokens=0)),
+        ({"prompt_tokens": 8, "total_tokens": 8}, Usage(8)),
+        ({"prompt_tokens": 8, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(8, output_tokens=2)),
+        ({"prompt_tokens": "8", "completion_tokens": True}, Usage()),
+        ({}, Usage()),
+    ],
+    ids=["chat", "details", "responses", "embeddings", "null details", "wrong types", "empty"],
+)
+def test_openai_counts_everything_inside_its_totals(usage: dict[str, Any], expected: Usage) -> None:
+    assert openai.FAMILY.normalise(usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({"input_tokens": 25, "output_tokens": 15}, Usage(25, output_tokens=15)),
+        (ANTHROPIC_FULL, Usage(50 + 1800 + 248, 1800, 248, 503, 120)),
+        (
+            {"input_tokens": 5, "output_tokens": 7, "cache_read_input_tokens": 0, "cache_creation_input_tokens": None},
+            Usage(5, 0, None, 7),
+        ),
+        (
+            {
+                "input_tokens": 220, "output_tokens": 30,
+                "iterations": [
+                    {"type": "compaction", "input_tokens": 55_196, "output_tokens": 1200, "cache_read_input_tokens": 4},
+                    {"type": "message", "input_tokens": 220, "output_tokens": 30},
+                ],
+            },
+            Usage(220 + 55_196 + 4, 4, None, 1230),
+        ),
+        ({"output_tokens": 1}, Usage(output_tokens=1)),
+    ],
+    ids=["plain", "caches", "nulls", "compaction", "no input"],
+)  # fmt: skip
+def test_anthropic_counts_caches_and_separate_turns_beside_its_input(usage: dict[str, Any], expected: Usage) -> None:
+    assert anthropic.FAMILY.normalise(usage) == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
+def test_a_negative_count_is_no_usage(family: Any) -> None:
+    with pytest.raises(InvalidUsage):
+        family.normalise({"prompt_tokens": -1, "input_tokens": -1})
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
+def test_counts_made_here_are_billed_like_the_providers_own(family: Any) -> None:
+    usage = Usage(1000, 200, 100, 50)
+    billing = family.bill(family.denormalise(usage), {}, ())
+    amounts = {q.component: int(q.amount) for q in billing.quantities if q.amount}
+    written = "cache_write" if family.sdk == "openai" else "cache_write_5m"
+    assert amounts == {"input_uncached": 700, "input_cached": 200, written: 100, "output": 50}
+    assert family.normalise(family.denormalise(usage)).input_tokens == 1000
+
+
+def test_cumulative_counts_replace_and_missing_ones_say_nothing() -> None:
+    start = {"input_tokens": 2679, "cache_read_input_tokens": 10, "output_tokens": 3, "service_tier": "standard"}
+    merged = merge_usage(start, {"input_tokens": 10_682, "output_tokens": 510, "cache_read_input_tokens": None})
+    assert merged == {
+        "input_tokens": 10_682, "cache_read_input_tokens": 10, "output_tokens": 510, "service_tier": "standard",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "client", "provider"),
+    [
+        ("api.openai.com", "OpenAI", "openai"),
+        ("eu.api.openai.com", "OpenAI", "openai"),
+        ("127.0.0.1", "OpenAI", "openai"),
+        ("my-llm-proxy.internal", "OpenAI", "openai"),
+        ("evil-api.openai.com.example", "OpenAI", "openai"),
+        ("acme.openai.azure.com", "AzureOpenAI", "azure.ai.openai"),
+        ("gateway.internal", "AsyncAzureOpenAI", "azure.ai.openai"),
+        ("openrouter.ai", "OpenAI", "openrouter"),
+        ("api.groq.com", "AsyncOpenAI", "groq"),
+        ("api.x.ai", "OpenAI", "x_ai"),
+        (None, "OpenAI", "openai"),
+    ],
+)
+def test_who_answers_an_openai_client(host: str | None, client: str, provider: str) -> None:
+    assert openai.find_provider_name(host, client) == provider
+
+
+@pytest.mark.parametrize(
+    ("client", "provider"),
+    [
+        ("Anthropic", "anthropic"),
+        ("AsyncAnthropic", "anthropic"),
+        ("AnthropicBedrock", "aws.bedrock"),
+        ("AsyncAnthropicVertex", "gcp.vertex_ai"),
+    ],
+)
+def test_who_answers_an_anthropic_client(client: str, provider: str) -> None:
+    assert anthropic.find_provider_name("anything", client) == provider
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "expected"),
+    [
+        ("post", "/chat/completions", "chat.completions"),
+        ("POST", "https://host/v1/chat/completions?x=1", "chat.completions"),
+        ("POST", "/openai/deployments/x/chat/completions/", "chat.completions"),
+        ("get", "/chat/completions", None),
+        ("post", "/chat/completions/abc", None),
+        ("post", "/models", None),
+    ],
+)
+def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected: str | None) -> None:
+    endpoint = find_endpoint("openai", method, url)
+    assert (endpoint and endpoint.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/v1/messages", "messages"),
+        ("/v1/messages?beta=true", "messages"),
+        ("/v1/messages/count_tokens", None),
+        ("/v1/messages/batches", None),
+    ],
+)
+def test_the_anthropic_endpoints_that_are_recorded(url: str, expected: str | None) -> None:
+    endpoint = find_endpoint("anthropic", "post", url)
+    assert (endpoint and endpoint.name) == expected
+
+
+def test_rate_limits_are_numbers_and_seconds() -> None:
+    headers = {
+        "x-ratelimit-limit-requests": "10000", "x-ratelimit-remaining-requests": "9999",
+        "x-ratelimit-reset-requests": "6m0s", "x-ratelimit-reset-tokens": "17ms", "x-ratelimit-limit-tokens": "lots",
+    }  # fmt: skip
+    assert openai.read_rate_limits(headers) == {
+        "requests.limit": 10000.0, "requests.remaining": 9999.0, "requests.reset_s": 360.0, "tokens.reset_s": 0.017,
+    }  # fmt: skip
+    limits = anthropic.read_rate_limits(
+        {
+            "anthropic-ratelimit-input-tokens-limit": "50000",
+            "anthropic-ratelimit-requests-reset": "2020-01-01T00:00:00Z",
+        }
+    )
+    assert limits == {"input_tokens.limit": 50000.0, "requests.reset_s": 0.0}
+
+
+def test_events_nobody_knows_yet_break_nothing() -> None:
+    for fold in (e.new_fold() for family in FAMILIES for e in family.endpoints if e.new_fold is not None):
+        for event in ({}, {"type": "from_the_future", "delta": {"x": 1}}, {"choices": None}, {"choices": [{}]}):
+            assert fold.add(event) is False
+        assert fold.response().usage is None
+
+
+def test_choices_may_come_in_any_number() -> None:
+    fold = openai_chat.ChatFold()
+    fold.add({"id": "a", "model": "m", "choices": [{"index": 7, "delta": {"content": "x"}, "finish_reason": None}]})
+    fold.add({"id": "a", "model": "m", "choices": [{"index": 7, "delta": {}, "finish_reason": "stop"}]})
+    fold.add({"id": "a", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]})
+    assert fold.response().finish_reasons == ("length", "stop")
+
+
+def test_a_stream_folds_to_the_response_that_its_body_would_be() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    head = {"id": "chatcmpl-1", "model": "gpt-4o-2024-08-06", "service_tier": "default", "system_fingerprint": "fp"}
+    body = {**head, "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}], "usage": usage}
+    fold = openai_chat.ChatFold()
+    fold.add({**head, "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+    fold.add({**head, "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": "stop"}]})
+    fold.add({**head, "choices": [], "usage": usage})
+    assert fold.response() == openai_chat.read_response(body)
+    message = {
+        "id": "msg_1", "model": "claude-sonnet-4-6", "stop_reason": "end_turn",
+        "usage": {"input_tokens": 3, "output_tokens": 2, "service_tier": "standard"},
+    }  # fmt: skip
+    stream = anthropic.MessageFold()
+    start = {**message, "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}  # type: ignore[dict-item]
+    stream.add({"type": "message_start", "message": start})
+    stream.add({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hi"}})
+    stream.add({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}})
+    assert stream.response() == anthropic.read_response(message)
+
+
+def test_every_provider_belongs_to_one_family() -> None:
+    names = [p for family in FAMILIES for p in family.providers]
+    assert len(names) == len(set(names))
+    assert find_provider("anthropic") is anthropic.FAMILY
+    assert find_provider("nobody") is None
