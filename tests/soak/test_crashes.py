@@ -60,6 +60,7 @@ def missing(home: Path, response_ids: list[str]) -> list[str]:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_fifty_kills_lose_nothing_older_than_a_second(home: Path) -> None:
     rng = random.Random(20261121)
     due: list[LoggedRequest] = []

@@ -30,6 +30,7 @@ APP = """
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_apps_a_dashboard_and_reports_share_one_home(home: Path) -> None:
     env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "LLMTRACE_HOME": str(home)}
 
