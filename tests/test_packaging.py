@@ -40,8 +40,9 @@ def test_every_package_on_disk_is_listed() -> None:
 
 
 def test_every_data_file_is_listed() -> None:
+    folders = package_folders()
     patterns = [
-        f"{FOLDERS.get(package, package.replace('.', '/'))}/{pattern}"
+        f"{folders[package].relative_to(ROOT)}/{pattern}"
         for package, globs in PROJECT["tool"]["setuptools"]["package-data"].items()
         for pattern in globs
     ]

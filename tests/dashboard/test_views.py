@@ -75,7 +75,7 @@ def test_what_changed_most_is_said_with_its_direction_and_why(open_page: Callabl
     lines = next(m.value for m in test.markdown if m.value.startswith("- ")).splitlines()
     assert len(lines) == 5
     for line in lines:
-        assert re.match(r"- :(red\[▲ \+|green\[▼ −)\\\$[\d.,]+( \([^)]+\))?\] `[a-z-]+`: \S", line), line
+        assert re.match(r"- :(red\[▲ \+|green\[▼ −)\\\$[\d.,]+( \([^)]+\))?\] `[a-z()-]+`: \S", line), line
     assert all(metric.delta for metric in test.metric)
     assert "against the previous 24 hours" in texts(test)
 
