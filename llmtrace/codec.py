@@ -24,6 +24,7 @@ from llmtrace.model import (
 
 STATUS_ERROR = 2
 API_TYPES = {"chat.completions": "chat_completions", "responses": "responses"}
+MOST_ATTEMPTS = 1000  # a span that claims more is not believed
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
 
 REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
@@ -242,10 +243,10 @@ def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
     number = _typed(attributes.get(s.ATTEMPTS), int)
     outcomes = _typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
     waits = _typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
-    if outcomes and waits and len(outcomes) == len(waits):
+    if outcomes and waits and len(outcomes) == len(waits) and all(isinstance(w, int | float) for w in waits):
         return tuple(Attempt(str(o), float(w)) for o, w in zip(outcomes, waits, strict=True))
     status = attributes.get(s.HTTP_STATUS_CODE) or attributes.get(s.ERROR_TYPE) or "?"
-    return (Attempt(str(status)),) * (number or 0)
+    return (Attempt(str(status)),) * min(number or 0, MOST_ATTEMPTS)
 
 
 def _tier(attributes: Attributes, *names: str) -> str | None:
