@@ -38,7 +38,7 @@ def attribute(said: Said, attributes: Attributes) -> None:
         used.update(keys)
         if text(said, name) is not None:
             source = "attribute"
-        elif (value := next((str(pairs[k]) for k in keys if pairs.get(k) not in (None, "")), None)) is not None:
+        elif (value := next((pairs[k] for k in keys if pairs.get(k)), None)) is not None:
             said[name], source = value, "metadata"
         elif (value := text(attributes, *others)) is not None:
             said[name], source = value, next(o for o in others if text(attributes, o))
@@ -49,18 +49,18 @@ def attribute(said: Said, attributes: Attributes) -> None:
     _add_tags(said, attributes, {k: v for k, v in pairs.items() if k not in used})
 
 
-def _pairs(attributes: Attributes) -> dict[str, Any]:
+def _pairs(attributes: Attributes) -> dict[str, str]:
     """The app's own key-value pairs: associations, and metadata as attributes or as one JSON object."""
     pairs: dict[str, Any] = dict(mapping(attributes.get("metadata")))
     for name, value in attributes.items():
         for start in (ASSOCIATION, *METADATA[1:]):
             if name.startswith(start):
                 pairs[name[len(start) :]] = value
-    return pairs
+    return {key: str(value) for key, value in pairs.items() if isinstance(value, str | bool | int | float)}
 
 
-def _add_tags(said: Said, attributes: Attributes, pairs: Mapping[str, Any]) -> None:
-    tags = {key: str(value) for key, value in pairs.items() if isinstance(value, str | bool | int | float)}
+def _add_tags(said: Said, attributes: Attributes, pairs: Mapping[str, str]) -> None:
+    tags = dict(pairs)
     for name in TAG_LISTS:
         listed = attributes.get(name)
         for tag in listed if isinstance(listed, tuple) else ():
