@@ -6,6 +6,7 @@ unexpected type reads as absent.
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, TypeVar
 
 from llmtrace import semconv as s
@@ -200,8 +201,10 @@ def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
 
 
 def _typed(value: Any, kind: type[_T]) -> _T | None:
-    """VALUE if it is of KIND; a whole number is a float too, and a boolean is never a number."""
+    """VALUE if it is of KIND; a whole number is a float too, a boolean is never a number, nor is what is not finite."""
     if isinstance(value, bool) and kind is not bool:
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     if isinstance(value, kind):
         return value
@@ -273,7 +276,7 @@ def _raw_usage(attributes: Attributes) -> Mapping[str, Any] | None:
         return None
     try:
         usage = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return usage if isinstance(usage, dict) else None
 

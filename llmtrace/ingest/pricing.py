@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from llmtrace import dialects, semconv
 from llmtrace.model import Call, Cost, Span
@@ -32,9 +32,15 @@ def price_span(book: PriceBook, span: Span) -> PricedCall | None:
 def _cost(book: PriceBook, call: Call) -> Cost:
     try:
         cost = price_call(book, call)
+    except InvalidOperation:  # more digits than fifty: no count, and no bug either
+        return _beyond(book)
     except Exception as err:  # one call that cannot be priced must not stop the rest: it is stored unpriced
         log.exception("a call could not be priced")
         return Cost("unpriced", None, reason=f"pricing failed: {err!r}", price_book=book.version)
     if abs(cost.total_usd or Decimal(0)) >= MOST_USD or any(i.quantity >= MOST_UNITS for i in cost.items):
-        return Cost("invalid_usage", None, reason="the usage is beyond any call's", price_book=book.version)
+        return _beyond(book)
     return cost
+
+
+def _beyond(book: PriceBook) -> Cost:
+    return Cost("invalid_usage", None, reason="the usage is beyond any call's", price_book=book.version)

@@ -13,9 +13,11 @@ from llmtrace.dialects import attribution, base, otel
 from llmtrace.dialects import openinference as inference
 from llmtrace.dialects import openllmetry as traceloop
 from llmtrace.ingest import Ingester, summarise
+from llmtrace.ingest.pricing import price_span
 from llmtrace.journal import CounterFile, JournalWriter, read_counters
 from llmtrace.model import Span, SpanEvent
 from llmtrace.pricing import load_book
+from llmtrace.store.base import Batch
 from llmtrace.store.duckdb import DuckStore
 
 BUILDERS = (otel_new, otel_old, openllmetry, openinference, anthropic_sdk)
@@ -105,7 +107,7 @@ def test_a_span_that_came_over_the_wire_is_read_without_an_error(span: Span) -> 
         assert all(value is not None for value in again.values())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(spans=st.lists(foreign(), min_size=1, max_size=8))
 def test_whatever_comes_is_stored_and_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, spans: list[Span]
@@ -127,6 +129,51 @@ def test_whatever_comes_is_stored_and_accounted_for(
         store.close()
         counter.close()
         writer.close()
+
+
+# What a column cannot hold, or a parser not take: each would stop the journal for good if it reached a commit.
+POISONS: dict[str, tuple[str, Any]] = {
+    "status beyond its column": (semconv.HTTP_STATUS_CODE, 2**40),
+    "negative status": (semconv.HTTP_STATUS_CODE, -(2**62)),
+    "attempts that fill the memory": (semconv.ATTEMPTS, 2**60),
+    "a time that is none": (semconv.TTFT_S, float("nan")),
+    "a time without end": (semconv.TTFT_S, float("inf")),
+    "more tokens than money": (semconv.USAGE_INPUT_TOKENS, 2**62),
+    "more searches than money": (semconv.TOOL_REQUESTS_PREFIX + "web_search", 2**62),
+    "raw usage without end": (semconv.USAGE_RAW, '{"prompt_tokens": 1e300, "completion_tokens": 5}'),
+    "raw usage of many digits": (semconv.USAGE_RAW, '{"prompt_tokens": 1%s}' % ("0" * 60)),
+    "raw usage without a bottom": (semconv.USAGE_RAW, "[" * 100_000),
+    "messages cut off by a limit": (semconv.INPUT_MESSAGES, '[{"role": "user", "parts": [{"content": "Tell m'),
+    "instructions that are no JSON": (semconv.SYSTEM_INSTRUCTIONS, "Be brief."),
+    "half a character": (semconv.OUTPUT_MESSAGES, '["\\ud83d"]'),
+    "a number that is none": (semconv.OUTPUT_MESSAGES, "[NaN, 1e999]"),
+    "nul": (semconv.USER_ID, "\x00"),
+    "waits that are no numbers": (semconv.ATTEMPT_WAITS_S, ("x", "y")),
+}
+
+
+@pytest.mark.parametrize("scope", [semconv.SCOPE_NAME, "opentelemetry.instrumentation.genai.openai"])
+@pytest.mark.parametrize("poison", POISONS)
+def test_a_poisonous_value_costs_itself_alone(tmp_path: Path, scope: str, poison: str) -> None:
+    name, value = POISONS[poison]
+    said = {name: value, semconv.ATTEMPT_OUTCOMES: ("500", "200")}
+    [arrived] = wire.decode(wire.encode([otel_new(1, scope=scope, attributes=said)]))
+    priced = price_span(BOOK, arrived)
+    assert priced is not None
+    store = DuckStore(tmp_path / "t.duckdb")
+    assert store.commit(Batch(spans=[(arrived, "p")], calls=[priced])) == 1
+    assert store.query("SELECT response_id FROM calls WHERE ttft_s IS NULL").rows == [("chatcmpl-1",)]
+    store.close()
+
+
+def test_content_that_is_no_json_is_kept_as_text(tmp_path: Path) -> None:
+    span = otel_new(1, attributes={semconv.INPUT_MESSAGES: '[{"role": "us'})
+    priced = price_span(BOOK, span)
+    assert priced is not None
+    store = DuckStore(tmp_path / "t.duckdb")
+    store.commit(Batch(spans=[(span, "p")], calls=[priced]))
+    assert store.query("SELECT input_messages->>'$' FROM contents").rows == [('[{"role": "us',)]
+    store.close()
 
 
 @pytest.mark.expects_warning
