@@ -9,6 +9,7 @@ from pathlib import Path
 from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
 from llmtrace.ingest.pricing import price_span
+from llmtrace.ingest.settle import Settler
 from llmtrace.journal import (
     Counter,
     Damage,
@@ -54,6 +55,7 @@ class Ingester:
     def __init__(self, store: Store, folder: Path, book: PriceBook) -> None:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
+        self._settler = Settler(store, book)
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
@@ -87,7 +89,8 @@ class Ingester:
             if isinstance(found, Record):
                 self._take(segment, found, work, evictions)
             work.positions[segment.name] = (segment.process, found.end)
-        batch = Batch(work.spans, work.calls, work.positions, tuple(work.processes.values()))
+        calls, revisions = self._settler.settle(work.calls)
+        batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})
         self._processes.update(work.processes)

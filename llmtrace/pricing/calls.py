@@ -13,7 +13,7 @@ from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
-
+UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
@@ -27,6 +27,8 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
     if call.request.operation == FETCH_OPERATION:
         return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    if _is_unfinished(call):
+        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
@@ -42,6 +44,12 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         usage_complete=call.usage_complete,
     )
     return price_usage(book, _usage(call), facts)
+
+
+def _is_unfinished(call: Call) -> bool:
+    """Whether CALL made a response in the background: its usage comes when that is fetched."""
+    is_response = call.request.endpoint == "responses" and call.response.id is not None
+    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
 
 
 def _usage(call: Call) -> RawUsage | None:

@@ -17,13 +17,17 @@ CUT_KEY = b"llmtrace.is_cut"  # in an Arrow answer's metadata
 
 @dataclass(frozen=True, slots=True)
 class PricedCall:
-    """A call with its price, as a row of the `calls` relation is made of it; `scope` is the span's."""
+    """A call with its price, as a row of the `calls` relation is made of it.
+
+    `scope` is the span's. `duplicate_of` is the span id of the call that is billed in its place.
+    """
 
     call: Call
     cost: Cost
     service: str | None
     environment: str | None
     scope: str = semconv.SCOPE_NAME
+    duplicate_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What is committed at once: rows, how far the journal was read for them, and what became of the spans."""
+    """What is committed at once: rows, how far the journal was read for them, and what became of the spans.
+
+    `revisions` replace calls that are stored already; what stood there goes to the history.
+    """
 
     spans: Sequence[tuple[Span, str]] = ()
     calls: Sequence[PricedCall] = ()
+    revisions: Sequence[PricedCall] = ()
     positions: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     processes: Sequence[Process] = ()
     forgotten_segments: Sequence[str] = ()

@@ -35,6 +35,9 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "max_temp_directory_size": "2GiB",
     "preserve_insertion_order": False,
 }
+REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
+KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
+DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
 READING = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -69,6 +72,7 @@ class DuckStore:
                     spans.append(rows.span_row(span, process))
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
+            self._revise(batch.revisions)
             self._write_progress(batch)
         self._protect_files()
         return len(spans)
@@ -141,6 +145,23 @@ class DuckStore:
         self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
         self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
+
+    def _revise(self, revisions: Sequence[PricedCall]) -> None:
+        """Put REVISIONS in the place of what stands there, which goes to the history."""
+        if not revisions:
+            return
+        keys = {
+            "traces": [p.call.trace_id for p in revisions],
+            "spans": [p.call.span_id for p in revisions],
+        }
+        self._connection.execute(KEEP_REVISED, keys)
+        removed = self._connection.execute(DELETE_REVISED, keys).fetchall()
+        last = {(trace_id, span_id): revision for trace_id, span_id, revision in removed}
+        now = rows.utc_now()
+        for priced in revisions:
+            number = last.get((priced.call.trace_id, priced.call.span_id), 0) + 1
+            self._append("call_rows", [rows.call_row(priced, number, now)])
+            self._append("cost_items", list(rows.item_rows(priced.call, priced.cost, number)))
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]

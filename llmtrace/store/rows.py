@@ -107,7 +107,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         cost.price_book,
         priced_at,
         revision,
-        None,
+        priced.duplicate_of,
     )
 
 
