@@ -87,6 +87,11 @@ class Invocation:
 
     # What the choke points see, in the order of a call
 
+    def send(self, request: Any) -> None:
+        """The HTTP REQUEST of an attempt is about to be sent."""
+        if self.captures:
+            self.request_bytes = quietly(content_of, request)
+
     def retry(self, wait_s: float) -> None:
         """The SDK gave an attempt up, and waits before the next."""
         error = sys.exc_info()[1]
@@ -105,7 +110,7 @@ class Invocation:
         self.sent = True
         self.headers = response.headers
         self.http_status = response.status_code
-        if self.captures:
+        if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:

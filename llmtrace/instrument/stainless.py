@@ -155,7 +155,10 @@ class Patches:
             invocation = _in_flight.get()
             if invocation is not None:
                 invocation.attempts += 1
-            return original(client, *args, **kwargs)
+            request = original(client, *args, **kwargs)
+            if invocation is not None:
+                invocation.send(request)
+            return request
 
         return build
 
