@@ -15,7 +15,7 @@ from llmtrace.simulator.anthropic_errors import SHOULD_NOT_RETRY, find_problem, 
 from llmtrace.simulator.anthropic_stream import write_error, write_events
 from llmtrace.simulator.caches import Block, BlockCache, CacheUse
 from llmtrace.simulator.limits import Bucket, Limits, rfc3339
-from llmtrace.simulator.protocol import JSON, Event, Problem, Protocol, Reply, Request
+from llmtrace.simulator.protocol import JSON, Asked, Event, Problem, Protocol, Reply, Request
 from llmtrace.simulator.text import compact, count_tokens, draw_id, iter_texts, mark_message, pad, write_prose
 
 ORGANIZATION = "00000000-5111-4a70-8000-000000000000"
@@ -54,9 +54,9 @@ class Anthropic(Protocol):
         """Start with a cold cache."""
         self._cache = BlockCache()
 
-    def refuse(self, headers: Mapping[str, str], body: object) -> Problem | None:
+    def refuse(self, asked: Asked) -> Problem | None:
         """Why a request is not answered, if so."""
-        return read_refusal(headers, body)
+        return read_refusal(asked.headers, asked.body)
 
     def reply(self, request: Request) -> Reply:
         """The complete message."""
@@ -92,7 +92,7 @@ class Anthropic(Protocol):
         error = {"type": problem.type, "message": problem.message}
         return {"type": "error", "error": error, "request_id": request_id}
 
-    def stream_error(self, problem: Problem, request_id: str) -> Event:
+    def stream_error(self, problem: Problem, request_id: str, number: int) -> Event:
         """PROBLEM inside a stream."""
         error = {"details": None, "type": problem.type, "message": problem.message}
         return write_error({"type": "error", "error": error, "request_id": request_id})

@@ -122,7 +122,7 @@ class _Connection(BaseHTTPRequestHandler):
         wire = Wire(self.connection, state.log, record, state.stopping)
         try:
             raw = self._read_body()
-            protocol = next((p for p in state.protocols if self.command == "POST" and p.serves(path)), None)
+            protocol = next((p for p in state.protocols if p.serves(self.command, path)), None)
             if protocol is not None:
                 Exchange(state, wire, record, protocol).run(raw)
             else:

@@ -11,7 +11,7 @@ from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
-from llmtrace.simulator.openai import OpenAI
+from llmtrace.simulator.openai import ChatCompletions
 from llmtrace.simulator.script import Script
 
 
@@ -55,7 +55,7 @@ class Simulator:
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
-            protocols=(OpenAI(), Anthropic()),
+            protocols=(ChatCompletions(), Anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
