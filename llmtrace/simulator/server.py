@@ -12,6 +12,7 @@ from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
 from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.script import Script
 
 
@@ -55,7 +56,7 @@ class Simulator:
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
-            protocols=(ChatCompletions(), Anthropic()),
+            protocols=(ChatCompletions(), *make_responses(), Anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
