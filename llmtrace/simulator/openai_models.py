@@ -14,6 +14,7 @@ SNAPSHOTS = {
     "gpt-4.1": "gpt-4.1-2025-04-14",
     "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
     "gpt-4.1-nano": "gpt-4.1-nano-2025-04-14",
+    "gpt-3.5-turbo-instruct": "gpt-3.5-turbo-instruct:20230824-v2",
     "o1": "o1-2024-12-17",
     "o3": "o3-2025-04-16",
     "o3-mini": "o3-mini-2025-01-31",

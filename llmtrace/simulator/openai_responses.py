@@ -173,6 +173,7 @@ class Compaction(_Responses):
 
     suffixes: ClassVar[tuple[str, ...]] = ("/responses/compact",)
     speaks: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
 
     def reply(self, request: Request) -> Reply:
         """The user's messages and, encrypted, the rest."""
@@ -197,6 +198,7 @@ class InputTokens(_Responses):
 
     suffixes: ClassVar[tuple[str, ...]] = ("/responses/input_tokens",)
     speaks: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
 
     def __init__(self, store: ResponseStore) -> None:
         """Look up earlier responses in STORE."""

@@ -108,12 +108,13 @@ class Event:
 class Protocol(ABC):
     """One endpoint of a provider's API: what it accepts, answers and refuses.
 
-    `speaks`: its answers are the model's own, which a test may dictate.
+    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     speaks: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     def serves(self, method: str, path: str) -> bool:
         """Whether a request of METHOD to PATH is this endpoint's."""
@@ -122,7 +123,8 @@ class Protocol(ABC):
     def target(self, asked: Asked) -> Target:
         """The traits of a request by which faults and answers are aimed."""
         model = asked.fields.get("model")
-        return Target(self.name, model if isinstance(model, str) else None, bool(asked.fields.get("stream")))
+        is_stream = self.streams and bool(asked.fields.get("stream"))
+        return Target(self.name, model if isinstance(model, str) else None, is_stream)
 
     @abstractmethod
     def refuse(self, asked: Asked) -> Problem | None:
@@ -132,9 +134,9 @@ class Protocol(ABC):
     def reply(self, request: Request) -> Reply:
         """The answer to REQUEST."""
 
-    @abstractmethod
     def events(self, request: Request, reply: Reply, *, omits_usage: bool) -> list[Event]:
-        """REPLY as a stream."""
+        """REPLY as a stream; nothing where answers are never streamed."""
+        return []
 
     @abstractmethod
     def problem(self, status: int, code: str | None = None, message: str | None = None) -> Problem:

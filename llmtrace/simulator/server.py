@@ -12,8 +12,16 @@ from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
 from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_completions import Completions
+from llmtrace.simulator.openai_embeddings import Embeddings
 from llmtrace.simulator.openai_responses import make_responses
+from llmtrace.simulator.protocol import Protocol
 from llmtrace.simulator.script import Script
+
+
+def make_openai() -> tuple[Protocol, ...]:
+    """The endpoints of OpenAI, each with a cold cache and nothing stored."""
+    return ChatCompletions(), Completions(), Embeddings(), *make_responses()
 
 
 class Simulator:
@@ -56,7 +64,7 @@ class Simulator:
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
-            protocols=(ChatCompletions(), *make_responses(), Anthropic()),
+            protocols=(*make_openai(), Anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
