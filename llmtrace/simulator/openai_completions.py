@@ -19,6 +19,8 @@ from llmtrace.simulator.text import count_tokens, split_chunks
 USUAL_LIMIT = 16
 # What a text begins with where there is no prompt.
 NO_PROMPT = "<|endoftext|>"
+# What the chunks of a stream do not repeat.
+APART = frozenset({"choices", "usage", "prompt_filter_results"})
 
 
 class Completions(OpenAIProtocol):
@@ -61,7 +63,7 @@ class Completions(OpenAIProtocol):
         """The chunks of the completion, up to [DONE]."""
         asked = bool((request.body.get("stream_options") or {}).get("include_usage"))
         blank: JSON = {"usage": None} if asked else {}
-        frame = {key: value for key, value in reply.body.items() if key not in ("choices", "usage")}
+        frame = {key: value for key, value in reply.body.items() if key not in APART}
         events = [
             Event(write_data({**frame, "choices": [part], **blank})) for part in _interleave(reply.body["choices"])
         ]

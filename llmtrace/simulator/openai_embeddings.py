@@ -26,7 +26,7 @@ class Embeddings(OpenAIProtocol):
     """Turns texts, or lists of tokens, into vectors of length one."""
 
     suffixes: ClassVar[tuple[str, ...]] = ("/embeddings",)
-    streams: ClassVar[bool] = False
+    streams = False
 
     def refuse(self, asked: Asked) -> Problem | None:
         """Why a request is not answered, if so."""

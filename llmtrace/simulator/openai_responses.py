@@ -102,7 +102,7 @@ class StoredResponses(_Responses):
     """Fetches responses again, cancels and deletes them, and lists what they were asked with."""
 
     suffixes: ClassVar[tuple[str, ...]] = ()
-    speaks: ClassVar[bool] = False
+    speaks = False
 
     def __init__(self, store: ResponseStore) -> None:
         """Answer from STORE."""
@@ -172,8 +172,8 @@ class Compaction(_Responses):
     """Shortens a conversation, at the price of reading all of it."""
 
     suffixes: ClassVar[tuple[str, ...]] = ("/responses/compact",)
-    speaks: ClassVar[bool] = False
-    streams: ClassVar[bool] = False
+    speaks = False
+    streams = False
 
     def reply(self, request: Request) -> Reply:
         """The user's messages and, encrypted, the rest."""
@@ -197,8 +197,8 @@ class InputTokens(_Responses):
     """Counts the tokens that a response would read; free of charge."""
 
     suffixes: ClassVar[tuple[str, ...]] = ("/responses/input_tokens",)
-    speaks: ClassVar[bool] = False
-    streams: ClassVar[bool] = False
+    speaks = False
+    streams = False
 
     def __init__(self, store: ResponseStore) -> None:
         """Look up earlier responses in STORE."""

@@ -73,6 +73,8 @@ def _part(choice: JSON, delta: JSON, finish_reason: str | None) -> JSON:
     part: JSON = {"index": choice["index"], "delta": delta}
     if "logprobs" in choice:
         part["logprobs"] = None
+    if "content_filter_results" in choice:
+        part["content_filter_results"] = choice["content_filter_results"]
     return part | {"finish_reason": finish_reason}
 
 

@@ -113,8 +113,8 @@ class Protocol(ABC):
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
-    speaks: ClassVar[bool] = True
-    streams: ClassVar[bool] = True
+    speaks: bool = True
+    streams: bool = True
 
     def serves(self, method: str, path: str) -> bool:
         """Whether a request of METHOD to PATH is this endpoint's."""

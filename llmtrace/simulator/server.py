@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.anthropic import Anthropic
+from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook
@@ -64,7 +65,7 @@ class Simulator:
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
-            protocols=(*make_openai(), Anthropic()),
+            protocols=(*map(Azure, make_openai()), *make_openai(), Anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
@@ -111,6 +112,11 @@ class Simulator:
     def openai_base_url(self) -> str:
         """What an OpenAI client needs as `base_url`."""
         return f"{self.url}/v1"
+
+    @property
+    def azure_endpoint(self) -> str:
+        """What an Azure client needs as `azure_endpoint`; `/openai/v1` after it is a `base_url`."""
+        return self.url
 
     @property
     def anthropic_base_url(self) -> str:
