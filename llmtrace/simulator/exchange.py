@@ -32,6 +32,7 @@ class State:
     latency_s: Latency
     chunk_delay_s: float
     enforces_limits: bool
+    compresses: bool
     protocols: tuple[Protocol, ...]
     limits: LimitBook
     faults: FaultSource
@@ -132,7 +133,7 @@ class Exchange:
             {**JSON_HEADERS, **self._headers(200)},
             data[: len(data) // 2] if fault.is_malformed else data,
             has_usage=reply.usage is not None and not (fault.omits_usage or fault.is_malformed),
-            is_gzipped=fault.is_gzipped,
+            is_gzipped=self._is_gzipped(fault),
             is_cut=fault.cut_after is not None,
         )
 
@@ -146,13 +147,17 @@ class Exchange:
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s
-        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=fault.is_gzipped)
+        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=self._is_gzipped(fault))
         for index, event in enumerate(events[: fault.cut_after]):
             self._wire.wait(delay if index else 0.0)
             is_last = index == len(events) - 1 and fault.cut_after is None
             self._wire.event(event.data, has_usage=event.has_usage, is_last=is_last)
         if fault.cut_after is not None:
             self._wire.cut()
+
+    def _is_gzipped(self, fault: Fault) -> bool:
+        accepted = self._record.headers.get("accept-encoding", "")
+        return fault.is_gzipped or (self._state.compresses and "gzip" in accepted)
 
     def _latency(self) -> float:
         latency, model = self._state.latency_s, self._record.model or ""
