@@ -1,13 +1,14 @@
 """Reads the journal from where it was left, and commits what it finds with how far it came."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from llmtrace import codec, semconv, wire
+from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
+from llmtrace.ingest.pricing import price_span
 from llmtrace.journal import (
     Counter,
     Damage,
@@ -21,10 +22,9 @@ from llmtrace.journal import (
     read_segment,
 )
 from llmtrace.journal.retention import delete_counters
-from llmtrace.model import Call, Cost, Span
-from llmtrace.pricing import PriceBook, price_call
+from llmtrace.model import Span
+from llmtrace.pricing import PriceBook
 from llmtrace.store.base import Batch, PricedCall, Process, Store
-from llmtrace.store.rows import environment_of
 
 BATCH_RECORDS = 64
 log = logging.getLogger("llmtrace.ingest")
@@ -96,7 +96,7 @@ class Ingester:
     def _take(self, segment: Segment, record: Record, work: _Work, evictions: list[Eviction]) -> None:
         name = segment.process
         known = work.processes.get(name) or self._processes.get(name)
-        spans = self._decode(record)
+        spans, calls = self._decode(record)
         work.processes[name] = account_for(
             known or Process(name),
             record.first_span,
@@ -106,31 +106,29 @@ class Ingester:
             is_first=known is None and segment.number > 1,
         )
         work.spans += [(span, name) for span in spans]
-        work.calls += self._price(spans)
+        work.calls += calls
 
-    def _decode(self, record: Record) -> list[Span]:
-        """The usable spans of RECORD: a bad one is left out, and counted by its absence."""
+    def _decode(self, record: Record) -> tuple[list[Span], list[PricedCall]]:
+        """The usable spans of RECORD and the calls among them: a bad span is left out, and counted by its absence."""
+        spans: list[Span] = []
+        calls: list[PricedCall] = []
         try:
-            return [span for span in wire.decode(record.payload) if _is_usable(span)]
+            for span in wire.decode(record.payload):
+                if _is_usable(span):
+                    self._read_span(span, spans, calls)
         except ValueError as err:
             log.warning("a journal record could not be decoded: %s", err)
-            return []
+        return spans, calls
 
-    def _price(self, spans: Iterable[Span]) -> Iterator[PricedCall]:
-        for span in spans:
-            call = codec.decode(span)
-            if call is not None:
-                service = span.resource.get(semconv.SERVICE_NAME)
-                yield PricedCall(
-                    call, self._cost(call), service if isinstance(service, str) else None, environment_of(span)
-                )
-
-    def _cost(self, call: Call) -> Cost:
+    def _read_span(self, span: Span, spans: list[Span], calls: list[PricedCall]) -> None:
         try:
-            return price_call(self._book, call)
-        except Exception as err:  # one call that cannot be priced must not stop the rest: it is stored unpriced
-            log.exception("a call could not be priced")
-            return Cost("unpriced", None, reason=f"pricing failed: {err!r}", price_book=self._book.version)
+            priced = price_span(self._book, span)
+        except Exception:  # a span that defeats its reader is rejected alone
+            log.exception("a span of scope %r could not be read", span.scope)
+            return
+        spans.append(span)
+        if priced is not None:
+            calls.append(priced)
 
     def _close_accounts(self, evictions: list[Eviction]) -> None:
         """Take over the figures of processes that are over, once nothing of theirs is unread."""

@@ -29,6 +29,7 @@ class Capture:
         self._make_exporter = make_exporter
         self._patches: list[Patches] = []
         self._imports: PatchOnImport | None = None
+        self._is_closed = False
         self.pipeline = self._new_pipeline()
 
     def begin(self) -> None:
@@ -57,6 +58,8 @@ class Capture:
 
     def close(self, timeout_s: float) -> bool:
         """Write what is left within TIMEOUT_S, and stop."""
+        self._is_closed = True
+        atexit.unregister(self.close)
         return bool(quietly(self.pipeline.close, timeout_s))
 
     def _patch(self, module: ModuleType) -> None:
@@ -75,6 +78,8 @@ class Capture:
     def _start_over(self) -> None:
         """In a forked child: a pipeline of its own, whose thread starts with the first call."""
         self.pipeline.disown()
+        if self._is_closed:
+            return
         for patches in self._patches:
             patches.forget_unread()
         self.pipeline = self._new_pipeline()

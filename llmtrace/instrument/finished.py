@@ -8,7 +8,6 @@ from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
-from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -82,8 +81,6 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
 def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    if invocation.endpoint.operation == FETCH_OPERATION:
-        return Usage(), "missing", True  # told again; the call that made the response has it
     partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True

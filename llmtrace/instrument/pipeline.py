@@ -117,6 +117,8 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         mark = _Flush()
         self._queue.put(mark)
@@ -127,7 +129,9 @@ class Pipeline:
         return written and exported
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, and stop: calls that end later are dropped and counted."""
+        """Flush, and stop: calls that end later are dropped and counted. Closing again changes nothing."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         flushed = self.flush(timeout_s)
         self._closing = True
@@ -141,6 +145,10 @@ class Pipeline:
             if not thread.is_alive():
                 self._writer.close()
         return flushed
+
+    @property
+    def _has_stopped(self) -> bool:
+        return self._closing and (self._thread is None or not self._thread.is_alive())
 
     def disown(self) -> None:
         """In a forked child: let go of the parent's files without touching its lock, and take nothing more.

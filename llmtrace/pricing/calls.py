@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.cost import PricingFacts, price_usage
 from llmtrace.providers import find_provider
+from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
@@ -23,6 +25,8 @@ TOOL_CONDITIONS = {
 
 def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
+    if call.request.operation == FETCH_OPERATION:
+        return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,

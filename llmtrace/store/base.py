@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from llmtrace import semconv
 from llmtrace.model import Call, Cost, Span
 
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ CUT_KEY = b"llmtrace.is_cut"  # in an Arrow answer's metadata
 
 @dataclass(frozen=True, slots=True)
 class PricedCall:
-    """A call with its price, as a row of the `calls` relation is made of it."""
+    """A call with its price, as a row of the `calls` relation is made of it; `scope` is the span's."""
 
     call: Call
     cost: Cost
     service: str | None
     environment: str | None
+    scope: str = semconv.SCOPE_NAME
 
 
 @dataclass(frozen=True, slots=True)

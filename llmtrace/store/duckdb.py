@@ -17,6 +17,7 @@ import duckdb
 from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
 from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows
+from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class DuckStore:
         self._write_lock = threading.Lock()
         self._cursor_lock = threading.Lock()
         self._connection = _open(path)
+        self._duplicates = DuplicateMarks(self._connection)
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
@@ -136,7 +138,7 @@ class DuckStore:
             if key in new:
                 new.discard(key)
                 taken.append(priced)
-        self._append("call_rows", [rows.call_row(p, 1, now) for p in taken])
+        self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
         self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
 
