@@ -13,6 +13,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
 from llmtrace.config import Settings
+from llmtrace.instrument.captured import captured_by
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
@@ -54,6 +55,7 @@ class Patches:
         self._family, self._capture = family, capture
         self._unread = OpenResponses()
         self._originals: list[tuple[type, str, Any, Any]] = []
+        self._rewired: list[tuple[Any, Any, Any]] = []
         self._is_active = True
         sync, asynchronous, base = (
             getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
@@ -80,6 +82,9 @@ class Patches:
             if owner.__dict__.get(name) is wrapper:
                 setattr(owner, name, original)
             self._originals.remove(patch)
+        for proxy, original, wrapper in self._rewired:
+            if proxy.__wrapped__ is wrapper:
+                proxy.__wrapped__ = original
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""
@@ -92,6 +97,9 @@ class Patches:
         wrapper = functools.wraps(original)(around(original))
         setattr(owner, name, wrapper)
         self._originals.append((owner, name, original, wrapper))
+        for proxy in captured_by(owner, name, original):
+            proxy.__wrapped__ = wrapper
+            self._rewired.append((proxy, original, wrapper))
 
     # The call
 
