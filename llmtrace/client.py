@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from llmtrace import config
 from llmtrace.errors import ConfigError, QueryError, SidecarUnreachable, StoreLocked
 from llmtrace.owner import DB_NAME, Owner
+from llmtrace.rendering import plain
 from llmtrace.store.base import CUT_KEY, Rows
 from llmtrace.store.lock import POLL_S, WAIT_S, read_owner
 
@@ -66,6 +67,19 @@ class Client:
     def health(self) -> dict[str, Any]:
         """What became of every span that ended, and the state of journal, store and price book. Raises like `ask`."""
         return self._either(lambda owner: owner.health(), lambda remote: remote.json("GET", "/api/v1/doctor"))
+
+    def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The cost of the call whose span id starts with SPAN_ID, taken apart: decimals and times as text.
+
+        Raises:
+            QueryError: no call, or more than one, has such an id; or an option is not known.
+            StoreError: the database cannot be read.
+        """
+        found: dict[str, Any] = self._either(
+            lambda owner: plain(owner.explain(span_id, options)),
+            lambda remote: remote.json("GET", "/api/v1/explain?" + _query({"span_id": span_id, **options})),
+        )
+        return found
 
     def _either(self, here: "Callable[[Owner], _T]", there: "Callable[[Remote], _T]") -> _T:
         """HERE as the owner, or THERE where another answers; whichever the database has within ten seconds."""

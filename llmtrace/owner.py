@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmtrace.analytics import compile_question
+from llmtrace.analytics import compile_expression, compile_question, parse_filter
 from llmtrace.errors import ConfigError, StoreError
+from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, summarise
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.pricing import load_book
@@ -103,6 +104,20 @@ class Owner:
         """The answer to QUESTION as an Arrow table. Raises like `ask`."""
         store = self._open_store()
         return store.arrow(compile_question(question, options, store.dialect))
+
+    def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The cost of the call whose span id starts with SPAN_ID, taken apart; OPTIONS are those of the filter.
+
+        Raises:
+            QueryError: no call, or more than one, has such an id; or an option is not known.
+        """
+        store = self._open_store()
+        return explain_call(
+            lambda expression: store.query(compile_expression(expression, store.dialect)),
+            load_book(),
+            span_id,
+            parse_filter(options),
+        )
 
     def sql(self, text: str) -> Rows:
         """The answer to TEXT, one SQL statement that only reads. Raises QueryError."""

@@ -17,6 +17,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("demo", "demo", "Fill a database with a month of traffic and live calls, and show it."),
     ("report", "server", "Show what each feature costs, how fast it is and how often it fails."),
     ("dashboard", "dashboard", "Show the same in a browser, live."),
+    ("explain", "server", "Show how the cost of one call adds up, price by price."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
 )

@@ -23,6 +23,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
     return [
         Route("/health", api.health, methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
+        Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
@@ -42,6 +43,14 @@ class _Api:
     def doctor(self, request: Request) -> Response:
         """The figures of `doctor --json`."""
         return JSONResponse(plain(self._loop.owner.health()))
+
+    def explain(self, request: Request) -> Response:
+        """The cost of one call, taken apart: `span_id`, or the beginning of it, and the filter."""
+        options = _options(request)
+        span_id = options.pop("span_id", None)
+        if not isinstance(span_id, str):
+            raise QueryError("name the call: /api/v1/explain?span_id=...")
+        return JSONResponse(plain(self._loop.owner.explain(span_id, options)))
 
     def question(self, request: Request) -> Response:
         """The answer to a named question; the query string holds its parameters and the filter."""
