@@ -1,16 +1,27 @@
 """Asks whoever owns the database, or becomes its owner for as long as one question takes."""
 
+import contextlib
 import http.client
+import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from llmtrace import config
-from llmtrace.errors import ConfigError, QueryError, SidecarUnreachable, StoreLocked
+from llmtrace.errors import (
+    ConfigError,
+    QueryError,
+    SidecarMismatch,
+    SidecarUnreachable,
+    StoreError,
+    StoreLocked,
+    TokenRefused,
+)
 from llmtrace.owner import DB_NAME, Owner
+from llmtrace.release import VERSION
 from llmtrace.rendering import plain
 from llmtrace.store.base import CUT_KEY, Rows
 from llmtrace.store.lock import POLL_S, WAIT_S, read_owner
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _T = TypeVar("_T")
+VERSION_HEADER = "llmtrace-version"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 REQUEST_TIMEOUT_S = 60.0
 YIELD_AFTER_S = 1.0
@@ -81,6 +93,18 @@ class Client:
         )
         return found
 
+    def export(
+        self, relation: str, options: Mapping[str, Any], write: "Callable[[pyarrow.RecordBatchReader], _T]"
+    ) -> _T:
+        """What WRITE returns for all rows of RELATION (`calls`, or `spans` with their cost), in the order of time.
+
+        It is handed a reader of batches, which holds only while it runs. Raises like `ask`, and what WRITE raises.
+        """
+        return self._either(
+            lambda owner: write(owner.export(relation, options)),
+            lambda remote: remote.stream("/api/v1/export?" + _query({"relation": relation, **options}), write),
+        )
+
     def _either(self, here: "Callable[[Owner], _T]", there: "Callable[[Remote], _T]") -> _T:
         """HERE as the owner, or THERE where another answers; whichever the database has within ten seconds."""
         if self._url is not None:
@@ -139,25 +163,84 @@ class Remote:
 
         return pa.ipc.open_stream(self._request(method, path, body, ARROW_TYPE)).read_all()
 
+    def stream(self, path: str, read: "Callable[[pyarrow.RecordBatchReader], _T]") -> _T:
+        """What READ returns for the Arrow stream that PATH answers with."""
+        import pyarrow as pa
+
+        with self._response("GET", path, None, ARROW_TYPE) as response:
+            return read(pa.ipc.open_stream(_Body(response, self._url)))
+
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None, accept: str) -> bytes:
+        with self._response(method, path, body, accept) as response:
+            try:
+                return response.read()
+            except (OSError, http.client.HTTPException) as err:
+                raise self._unreachable(err) from err
+
+    @contextlib.contextmanager
+    def _response(
+        self, method: str, path: str, body: Mapping[str, Any] | None, accept: str
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request, once it is known to be one that can be read."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=REQUEST_TIMEOUT_S)
         headers = {"Accept": accept, "Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            data = response.read()
-        except (OSError, http.client.HTTPException) as err:
-            raise SidecarUnreachable(f"the sidecar at {self._url} does not answer ({err}); is it running?") from err
+            try:
+                connection.request(method, path, None if body is None else json.dumps(body), headers)
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as err:
+                raise self._unreachable(err) from err
+            self._require_answer(response, accept)
+            yield response
         finally:
             connection.close()
+
+    def _unreachable(self, err: Exception) -> SidecarUnreachable:
+        return SidecarUnreachable(
+            f"the sidecar at {self._url} does not answer ({err}); is it running? 'llmtrace dashboard' starts one here"
+        )
+
+    def _require_answer(self, response: http.client.HTTPResponse, accept: str) -> None:
+        """Raise unless RESPONSE is an answer of the kind that was asked for."""
+        if response.status < 400 and response.headers.get_content_type() == accept:
+            return
         if response.status == 401:
-            raise ConfigError(f"the sidecar at {self._url} wants a token: pass --token or set LLMTRACE_TOKEN")
-        if response.status >= 400:
-            raise QueryError(_message(data) or f"the sidecar answered {response.status}")
-        return data
+            raise TokenRefused(self._url, was_shown=bool(self._token))
+        message, theirs = _message(response.read()), response.headers.get(VERSION_HEADER)
+        if theirs is None:
+            raise SidecarMismatch(
+                f"{self._url} does not answer like an llmtrace sidecar (status {response.status}"
+                + (f": {message}" if message else "")
+                + "); check the address, and that llmtrace is as new there as it is here"
+            )
+        if theirs != VERSION and response.status in (400, 404):
+            raise SidecarMismatch(
+                f"the sidecar at {self._url} is llmtrace {theirs}, this is {VERSION}: upgrade the older ({message})"
+            )
+        if response.status >= 500:
+            raise StoreError(f"the sidecar at {self._url} cannot answer now: {message or response.status}")
+        raise QueryError(message or f"the sidecar answered {response.status}")
+
+
+class _Body(io.RawIOBase):
+    """The body of a response as Arrow reads it; one that breaks off raises, rather than ending early."""
+
+    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
+        self._response, self._url = response, url
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._response.read(None if size < 0 else size)
+        except (OSError, http.client.HTTPException) as err:
+            raise StoreError(
+                f"the sidecar at {self._url} broke off in the middle of its answer ({err}); ask again"
+            ) from err
 
 
 def connect(home: str | Path | None = None, url: str | None = None, token: str | None = None) -> Client:

@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmtrace.analytics import compile_expression, compile_question, parse_filter
+from llmtrace.analytics.export import export_expression, export_windows
+from llmtrace.analytics.filters import apply_filter
+from llmtrace.analytics.questions import freshness
+from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, summarise
@@ -118,6 +122,17 @@ class Owner:
             span_id,
             parse_filter(options),
         )
+
+    def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
+        """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
+
+        Raises:
+            QueryError: the relation or an option is not known.
+        """
+        store, chosen = self._open_store(), parse_filter(options)
+        period = store.query(compile_expression(freshness(apply_filter(CALLS, chosen)), store.dialect)).dicts()[0]
+        windows = export_windows(chosen, period["calls"], period["first_call_at"], period["last_call_at"])
+        return store.stream(compile_expression(export_expression(relation, w), store.dialect) for w in windows)
 
     def sql(self, text: str) -> Rows:
         """The answer to TEXT, one SQL statement that only reads. Raises QueryError."""

@@ -1,17 +1,20 @@
 """The API of an owner: named questions and read-only SQL, as JSON or Arrow, and its health."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from llmtrace.errors import LlmtraceError, QueryError, StoreError
+from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
 from llmtrace.sidecar.loop import OwnerLoop
 
+VERSION_HEADER = "llmtrace-version"  # tells a client with which release it speaks
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 SQL_BYTES = 1024 * 1024
 INTEGERS = ("limit",)
@@ -24,6 +27,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
         Route("/health", api.health, methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
         Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
+        Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
@@ -51,6 +55,12 @@ class _Api:
         if not isinstance(span_id, str):
             raise QueryError("name the call: /api/v1/explain?span_id=...")
         return JSONResponse(plain(self._loop.owner.explain(span_id, options)))
+
+    def export(self, request: Request) -> Response:
+        """All rows of `calls`, or of `spans` with their cost, as a stream of Arrow batches."""
+        options = _options(request)
+        reader = self._loop.owner.export(str(options.pop("relation", "calls")), options)
+        return StreamingResponse(_stream(reader), media_type=ARROW_TYPE)
 
     def question(self, request: Request) -> Response:
         """The answer to a named question; the query string holds its parameters and the filter."""
@@ -88,11 +98,13 @@ def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
 
     def run(*args: Any) -> Response:
         try:
-            return handler(*args)
+            response = handler(*args)
         except QueryError as err:
             return _error(400, str(err))
         except (StoreError, LlmtraceError) as err:
             return _error(503, str(err))
+        response.headers[VERSION_HEADER] = VERSION
+        return response
 
     return run
 
@@ -128,5 +140,17 @@ def _arrow(table: pa.Table) -> Response:
     return Response(sink.getvalue().to_pybytes(), media_type=ARROW_TYPE)
 
 
+def _stream(reader: pa.RecordBatchReader) -> Iterator[bytes]:
+    """The rows of READER as the parts of an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
+
+
 def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)
+    return JSONResponse({"error": message}, status, {VERSION_HEADER: VERSION})
