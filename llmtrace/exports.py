@@ -53,17 +53,19 @@ def write_csv(reader: pa.RecordBatchReader, sink: BinaryIO, name: str) -> int:
     writer.writerow(reader.schema.names)
     rows = 0
     for part in _slices(reader):
-        columns = [[_csv_value(v) for v in column.to_pylist()] for column in part.columns]
-        writer.writerows(zip(*columns, strict=True))
+        writer.writerows(zip(*map(_csv_column, part.columns), strict=True))
         rows += part.num_rows
     text.detach()
     return rows
 
 
-def _csv_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return plain(value)
+def _csv_column(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if pa.types.is_boolean(column.type):
+        return [None if v is None else str(v).lower() for v in values]
+    if pa.types.is_decimal(column.type) or pa.types.is_timestamp(column.type):
+        return [plain(v) for v in values]
+    return values
 
 
 def write_jsonl(reader: pa.RecordBatchReader, sink: BinaryIO, name: str) -> int:

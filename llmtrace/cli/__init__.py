@@ -19,6 +19,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("dashboard", "dashboard", "Show the same in a browser, live."),
     ("explain", "server", "Show how the cost of one call adds up, price by price."),
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
+    ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
 )
