@@ -56,11 +56,14 @@ class Client:
             lambda remote: remote.arrow("GET", f"/api/v1/{question}?" + _query(options)),
         )
 
-    def sql(self, query: str) -> "pyarrow.Table":
-        """The answer to QUERY, one SQL statement that only reads, as an Arrow table. Raises like `ask`."""
+    def sql(self, query: str, **filters: Any) -> "pyarrow.Table":
+        """The answer to QUERY, one SQL statement that only reads, as an Arrow table.
+
+        Where FILTERS are given, `calls` means those that they describe. Raises like `ask`.
+        """
         return self._either(
-            lambda owner: owner.arrow(query),
-            lambda remote: remote.arrow("POST", "/api/v1/sql", {"sql": query}),
+            lambda owner: owner.arrow(query, filters),
+            lambda remote: remote.arrow("POST", "/api/v1/sql", {"sql": query, "filter": _texts(filters)}),
         )
 
     def rows(self, question: str, options: Mapping[str, Any]) -> Rows:
@@ -70,10 +73,11 @@ class Client:
             lambda remote: remote.rows("GET", f"/api/v1/{question}?" + _query(options)),
         )
 
-    def sql_rows(self, query: str) -> Rows:
+    def sql_rows(self, query: str, filters: Mapping[str, Any] | None = None) -> Rows:
         """The answer to QUERY as Python rows. Raises like `ask`."""
         return self._either(
-            lambda owner: owner.sql(query), lambda remote: remote.rows("POST", "/api/v1/sql", {"sql": query})
+            lambda owner: owner.sql(query, filters),
+            lambda remote: remote.rows("POST", "/api/v1/sql", {"sql": query, "filter": _texts(filters or {})}),
         )
 
     def health(self) -> dict[str, Any]:
@@ -247,6 +251,12 @@ def connect(home: str | Path | None = None, url: str | None = None, token: str |
     """A client of the sidecar at URL, or of the database in HOME (default: `LLMTRACE_HOME`)."""
     where = Path(home).expanduser() if home is not None else config.default_home()
     return Client(where, None, url, token or config.token())
+
+
+def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """FILTERS as JSON can hold them: times as text."""
+    found: dict[str, Any] = plain({k: v for k, v in filters.items() if v is not None})
+    return found
 
 
 def _query(options: Mapping[str, Any]) -> str:

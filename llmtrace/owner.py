@@ -8,6 +8,7 @@ from llmtrace.analytics import compile_expression, compile_question, parse_filte
 from llmtrace.analytics.export import export_expression, export_windows
 from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.questions import freshness
+from llmtrace.analytics.restrict import restrict_sql
 from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
@@ -134,13 +135,19 @@ class Owner:
         windows = export_windows(chosen, period["calls"], period["first_call_at"], period["last_call_at"])
         return store.stream(compile_expression(export_expression(relation, w), store.dialect) for w in windows)
 
-    def sql(self, text: str) -> Rows:
-        """The answer to TEXT, one SQL statement that only reads. Raises QueryError."""
-        return self._open_store().query(text)
+    def sql(self, text: str, options: Mapping[str, Any] | None = None) -> Rows:
+        """The answer to TEXT, one SQL statement that only reads, over the calls that OPTIONS, of the filter, describe.
 
-    def arrow(self, text: str) -> "pyarrow.Table":
-        """The whole answer to TEXT as an Arrow table. Raises QueryError."""
-        return self._open_store().arrow(text)
+        Raises:
+            QueryError: it does more, fails, or takes too long.
+        """
+        store = self._open_store()
+        return store.query(restrict_sql(text, options or {}, store.dialect))
+
+    def arrow(self, text: str, options: Mapping[str, Any] | None = None) -> "pyarrow.Table":
+        """The answer to TEXT as an Arrow table. Raises like `sql`."""
+        store = self._open_store()
+        return store.arrow(restrict_sql(text, options or {}, store.dialect))
 
     def health(self) -> dict[str, Any]:
         """What became of every span that ended, and the state of journal, store and price book."""

@@ -106,6 +106,11 @@ def print_health(health: Mapping[str, Any]) -> None:
     console.print(f"store    {store['path']} · {size(store['bytes'])} · {store['calls']:,} calls")
     console.print(f"journal  {health['journal_segments']} segments · {size(health['journal_bytes'])}")
     console.print(f"prices   {book['rows']:,} rows · version {book['version']}")
+    found = health["calls"]
+    if found["calls"]:
+        said = ("untagged", "unpriced", "estimated")
+        counts = " · ".join(f"{found[name + '_calls']:,} {name}" for name in said)
+        console.print(f"calls    {found['calls']:,} · {counts}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
     if not health["problems"] and not lost:

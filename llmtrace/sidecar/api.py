@@ -75,7 +75,7 @@ class _Api:
         return _json(owner.ask(name, options))
 
     async def sql(self, request: Request) -> Response:
-        """The answer to `{"sql": "SELECT ..."}`."""
+        """The answer to `{"sql": "SELECT ...", "filter": {"since": "7d", ...}}`; the filter may be left out."""
         from starlette.concurrency import run_in_threadpool
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
@@ -83,14 +83,15 @@ class _Api:
         if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
             return _error(413, "the SQL is too long")
         try:
-            text = (await request.json())["sql"]
-        except (ValueError, KeyError, TypeError):
+            body = await request.json()
+            text, chosen = str(body["sql"]), dict(body.get("filter") or {})
+        except (ValueError, KeyError, TypeError, AttributeError):
             return _error(400, 'send {"sql": "SELECT ..."}')
-        return await run_in_threadpool(_guarded(self._run_sql), request, str(text))
+        return await run_in_threadpool(_guarded(self._run_sql), request, text, chosen)
 
-    def _run_sql(self, request: Request, text: str) -> Response:
+    def _run_sql(self, request: Request, text: str, chosen: dict[str, Any]) -> Response:
         owner = self._loop.owner
-        return _arrow(owner.arrow(text)) if _wants_arrow(request) else _json(owner.sql(text))
+        return _arrow(owner.arrow(text, chosen)) if _wants_arrow(request) else _json(owner.sql(text, chosen))
 
 
 def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:

@@ -29,7 +29,7 @@ from llmtrace.store.base import (
     Rows,
 )
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
-from llmtrace.store.stream import BatchStream
+from llmtrace.store.stream import BatchStream, with_integers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -115,7 +115,7 @@ class DuckStore:
         """The answer to SQL as an Arrow table; its metadata tell where it was cut. Raises like `query`."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> "pyarrow.Table":
-            table = cursor.sql(sql).to_arrow_table()
+            table = with_integers(cursor.sql(sql).to_arrow_table())
             if limit is None or table.num_rows <= limit:
                 return table
             return table.slice(0, limit).replace_schema_metadata({CUT_KEY: b"true"})

@@ -256,3 +256,9 @@ def test_a_stream_that_is_not_read_to_its_end_does_not_keep_the_file(tmp_path: P
         reader.read_next_batch()
     script = f"import duckdb; duckdb.connect({str(path)!r}).close()"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_sums_of_integers_are_integers_in_arrow_too(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), make_call(2)))
+    (row,) = store.arrow("SELECT sum(input_tokens) AS n, sum(cost_usd) AS c FROM calls").to_pylist()
+    assert (type(row["n"]), row["n"], row["c"]) == (int, 2000, Decimal("0.007"))
