@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from llmtrace import config
+from llmtrace.analytics.catalogue import catalogue
 from llmtrace.errors import (
     ConfigError,
     QueryError,
@@ -43,6 +44,20 @@ class Client:
         """Ask the sidecar at URL with TOKEN, or else whoever owns the database at DB (default: in HOME)."""
         self._home, self._db = home, db if db is not None else home / DB_NAME
         self._url, self._token, self._kind = url, token, kind
+
+    def __enter__(self) -> "Client":
+        """This client."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held between questions: an app, a dashboard and a client take turns at the database."""
+
+    def questions(self) -> dict[str, Any]:
+        """The questions there are, each with its parameters and the columns of its answer. Raises like `ask`."""
+        if self._url is None:
+            return {"llmtrace": VERSION, **catalogue()}
+        found: dict[str, Any] = Remote(self._url, self._token).json("GET", "/api/v1/")
+        return found
 
     def ask(self, question: str, **options: Any) -> "pyarrow.Table":
         """The answer to QUESTION as an Arrow table; OPTIONS are its parameters and those of the filter.

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from llmtrace.analytics.catalogue import catalogue
 from llmtrace.errors import LlmtraceError, QueryError, StoreError
 from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
@@ -25,6 +26,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
     api = _Api(loop)
     return [
         Route("/health", api.health, methods=["GET"]),
+        Route("/api/v1/", _guarded(api.index), methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
         Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
         Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
@@ -43,6 +45,10 @@ class _Api:
         """200, or 503 with the reasons."""
         reasons = self._loop.problems()
         return JSONResponse({"status": "ok" if not reasons else "failing", "reasons": reasons}, 503 if reasons else 200)
+
+    def index(self, request: Request) -> Response:
+        """What may be asked: the questions with their parameters and columns, and the filter."""
+        return JSONResponse({"llmtrace": VERSION, **plain(catalogue())})
 
     def doctor(self, request: Request) -> Response:
         """The figures of `doctor --json`."""
