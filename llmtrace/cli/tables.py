@@ -1,5 +1,6 @@
 """Answers as tables in a terminal: `rich`, loaded late."""
 
+import shutil
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,12 +13,18 @@ from llmtrace.rendering import plain
 from llmtrace.store.base import Rows
 
 NARROW_COLUMNS = 100
+PIPE_COLUMNS = 1000
 NOTHING = "–"
+
+
+def new_console() -> Console:
+    """A console as wide as the terminal, or COLUMNS; a pipe has no width that lines would have to fit."""
+    return Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
 def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     """The table of `report`, and below it what the numbers do not cover."""
-    console = Console()
+    console = new_console()
     if not answer["total"]["calls"]:
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
@@ -81,12 +88,12 @@ def print_rows(rows: Rows) -> None:
         table.add_column(column, overflow="fold")
     for row in rows.rows:
         table.add_row(*[Text("" if v is None else str(plain(v))) for v in row])
-    Console().print(table)
+    new_console().print(table)
 
 
 def print_health(health: Mapping[str, Any]) -> None:
     """The figures of `doctor`."""
-    console = Console()
+    console = new_console()
     dropped = health["dropped"]
     lost = sum(dropped.values())
     console.print(
@@ -99,6 +106,11 @@ def print_health(health: Mapping[str, Any]) -> None:
     console.print(f"store    {store['path']} · {size(store['bytes'])} · {store['calls']:,} calls")
     console.print(f"journal  {health['journal_segments']} segments · {size(health['journal_bytes'])}")
     console.print(f"prices   {book['rows']:,} rows · version {book['version']}")
+    found = health["calls"]
+    if found["calls"]:
+        said = ("untagged", "unpriced", "estimated")
+        counts = " · ".join(f"{found[name + '_calls']:,} {name}" for name in said)
+        console.print(f"calls    {found['calls']:,} · {counts}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
     if not health["problems"] and not lost:
@@ -115,6 +127,11 @@ def money(value: str | Decimal | None) -> str:
     if abs(amount) < Decimal("0.000001"):
         return "<$0.000001"
     return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.2g}"
+
+
+def exact_money(value: str | Decimal | None) -> str:
+    """VALUE in dollars to the last digit; unknown is a dash."""
+    return NOTHING if value is None else f"${Decimal(value):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         models=tuple(dict.fromkeys(n for n in names if n)),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
-        conditions=_conditions(call),
+        conditions=call_conditions(call),
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,
         finish_reasons=call.response.finish_reasons or (),
@@ -43,7 +43,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         usage_estimated=call.usage_source == "estimated",
         usage_complete=call.usage_complete,
     )
-    return price_usage(book, _usage(call), facts)
+    return price_usage(book, billed_usage(call), facts)
 
 
 def _is_unfinished(call: Call) -> bool:
@@ -52,7 +52,7 @@ def _is_unfinished(call: Call) -> bool:
     return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
 
 
-def _usage(call: Call) -> RawUsage | None:
+def billed_usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
     if call.usage_source == "missing":
         return None
@@ -65,7 +65,8 @@ def _usage(call: Call) -> RawUsage | None:
     return None if family is None else family.denormalise(call.usage)
 
 
-def _conditions(call: Call) -> Mapping[str, Any]:
+def call_conditions(call: Call) -> Mapping[str, Any]:
+    """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier

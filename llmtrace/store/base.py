@@ -1,6 +1,6 @@
 """What a storage engine does, and the values that go in and come out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 QUERY_ROWS = 10_000
 QUERY_TIMEOUT_S = 10.0
+STREAM_ROWS = 20_000  # in each batch of a stream
 CUT_KEY = b"llmtrace.is_cut"  # in an Arrow answer's metadata
 
 
@@ -102,6 +103,12 @@ class Store(Protocol):
 
     def arrow(self, sql: str, *, limit: int | None = QUERY_ROWS, timeout_s: float = QUERY_TIMEOUT_S) -> "pyarrow.Table":
         """The answer to SQL as an Arrow table. Raises like `query`."""
+
+    def stream(self, statements: Iterable[str]) -> "pyarrow.RecordBatchReader":
+        """The whole answers to STATEMENTS, which have the same columns, one after the other, from one snapshot.
+
+        In batches as they are read, so that an answer of any size takes little memory. Raises QueryError.
+        """
 
     def close(self) -> None:
         """Let the database go."""

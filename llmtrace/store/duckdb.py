@@ -8,7 +8,8 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,9 +17,20 @@ import duckdb
 
 from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
-from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows
+from llmtrace.store.base import (
+    CUT_KEY,
+    QUERY_ROWS,
+    QUERY_TIMEOUT_S,
+    STREAM_ROWS,
+    Batch,
+    PricedCall,
+    Process,
+    Progress,
+    Rows,
+)
 from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
+from llmtrace.store.stream import BatchStream, with_integers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,6 +68,7 @@ class DuckStore:
         self.path = path
         self._write_lock = threading.Lock()
         self._cursor_lock = threading.Lock()
+        self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
         self._connection = _open(path)
         self._duplicates = DuplicateMarks(self._connection)
         self._protect_files()
@@ -108,15 +121,36 @@ class DuckStore:
         """The answer to SQL as an Arrow table; its metadata tell where it was cut. Raises like `query`."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> "pyarrow.Table":
-            table = cursor.sql(sql).to_arrow_table()
+            table = with_integers(cursor.sql(sql).to_arrow_table())
             if limit is None or table.num_rows <= limit:
                 return table
             return table.slice(0, limit).replace_schema_metadata({CUT_KEY: b"true"})
 
         return self._run(sql, run, timeout_s)
 
+    def stream(self, statements: Iterable[str]) -> "pyarrow.RecordBatchReader":
+        """The whole answers to STATEMENTS, one after the other, in batches from one snapshot. Raises QueryError."""
+        import pyarrow as pa
+
+        def answer(cursor: duckdb.DuckDBPyConnection, sql: str) -> "pyarrow.RecordBatchReader":
+            _require_reading(cursor, sql)
+            return cursor.sql(sql).to_arrow_reader(STREAM_ROWS)
+
+        with self._cursor_lock:
+            cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            stream = BatchStream(cursor, statements, answer)
+        except duckdb.Error as err:
+            cursor.close()
+            raise QueryError(str(err)) from err
+        self._streams.add(stream)
+        return pa.RecordBatchReader.from_batches(stream.schema, _batches(stream))
+
     def close(self) -> None:
         """Let the database go, with everything in its main file."""
+        for stream in list(self._streams):
+            stream.close()
         with self._write_lock:
             self._connection.close()
 
@@ -208,6 +242,13 @@ class DuckStore:
         finally:
             timer.cancel()
             cursor.close()
+
+
+def _batches(stream: BatchStream) -> Iterator["pyarrow.RecordBatch"]:
+    try:
+        yield from stream
+    except duckdb.Error as err:
+        raise QueryError(str(err)) from err
 
 
 def _require_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
