@@ -55,10 +55,11 @@ def test_pages_hold_every_call_once_where_all_are_equal_in_what_they_are_ordered
 
 
 def test_calls_are_ordered_either_way_and_unknown_values_come_last(store: DuckStore) -> None:
-    unpriced = make_call(
-        3, request=Request("openai", "chat", "chat.completions", model="nobody-knows-1"), response=Response()
-    )
-    dear = make_call(2, usage=replace(make_call(2).usage, output_tokens=5000))
+    unknown = Request("openai", "chat", "chat.completions", model="nobody-knows-1")
+    unpriced = make_call(3, request=unknown, response=Response())
+    usage = {"prompt_tokens": 1000, "completion_tokens": 5000, "total_tokens": 6000}
+    usual = make_call(2)
+    dear = replace(usual, response=replace(usual.response, usage=usage), usage=replace(usual.usage, output_tokens=5000))
     keep(store, make_call(1), dear, unpriced)
     assert ids(ask(store, "calls_page", order="cost_usd")) == [2, 1, 3]
     assert ids(ask(store, "calls_page", order="cost_usd", ascending="true")) == [1, 2, 3]
