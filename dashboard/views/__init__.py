@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..scope import Scope
-from . import cost, overview
+from . import calls, cost, overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,13 @@ VIEWS: tuple[View, ...] = (
         ":material/payments:",
         "Who spent what: by feature, model, team, user and more, over time and as a table to sort and download.",
         cost.show,
+    ),
+    View(
+        "Calls",
+        "calls",
+        ":material/list_alt:",
+        "Single calls: search, sort and page through them; choose one for its tokens, its bill and its attempts.",
+        calls.show,
     ),
 )
 

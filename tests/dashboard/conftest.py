@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import llmtrace.dashboard
 import pytest
-from llmtrace.dashboard import source
+from llmtrace.dashboard import source, views
+from streamlit.testing.v1 import AppTest
 
 from llmtrace.demo.seed import write_calls
 from llmtrace.demo.traffic import make_calls
@@ -16,6 +19,7 @@ from llmtrace.owner import Owner
 from llmtrace.store.base import Rows
 
 NO_PRICE = "acme-9"
+SCRIPT = Path(llmtrace.dashboard.__file__).with_name("app.py")
 Calls = list[tuple[Call, Mapping[str, str]]]
 
 
@@ -111,3 +115,21 @@ def unpriced(open_store: Callable[[Calls], OwnerSource]) -> OwnerSource:
 def no_source_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test says where its pages get their answers."""
     monkeypatch.setattr(source, "_source", None)
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Draws the page at PATH from SOURCE with the given address."""
+
+    def draw(shown: Any, path: str = "overview", **address: Any) -> AppTest:
+        ordered = sorted(views.VIEWS, key=lambda view: view.path != path)
+        monkeypatch.setattr(views, "VIEWS", tuple(ordered))
+        source.use(shown)
+        test = AppTest.from_file(str(SCRIPT), default_timeout=30)
+        for name, value in address.items():
+            test.query_params[name] = value
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    return draw
