@@ -42,13 +42,18 @@ def _draw(show_page: Callable[[], None], pages: Mapping[str, Any], scopes: list[
         return
     scope = replace(filters.choose(stamp), pages=pages)
     pulse.follow(scope)
-    if not scope.totals()["calls"]:
-        widgets.no_match(scope)
-        return
     scopes.append(scope)
     show_page()
 
 
 def _page(view: views.View, scopes: list[Scope]) -> Callable[[], None]:
     """What Streamlit calls for VIEW, once the scope is known."""
-    return lambda: view.show(scopes[0])
+
+    def draw() -> None:
+        scope = scopes[0]
+        if view.needs_calls and not scope.totals()["calls"]:
+            widgets.no_match(scope)
+        else:
+            view.show(scope)
+
+    return draw

@@ -4,18 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..scope import Scope
-from . import calls, cost, overview
+from . import calls, cost, overview, trace
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page: its title, path, icon, what it is for, and how it is drawn."""
+    """A page: its title, path, icon, what it is for, and how it is drawn.
+
+    `needs_calls`: it has nothing to show where no call matches the filters.
+    """
 
     title: str
     path: str
     icon: str
     help: str
     show: Callable[[Scope], None]
+    needs_calls: bool = True
 
 
 VIEWS: tuple[View, ...] = (
@@ -39,6 +43,14 @@ VIEWS: tuple[View, ...] = (
         ":material/list_alt:",
         "Single calls: search, sort and page through them; choose one for its tokens, its bill and its attempts.",
         calls.show,
+    ),
+    View(
+        "Trace",
+        "trace",
+        ":material/account_tree:",
+        "What happened in one piece of work: its spans over time, and what its calls cost together.",
+        trace.show,
+        needs_calls=False,
     ),
 )
 

@@ -117,7 +117,7 @@ def _chosen(scope: Scope) -> None:
     with st.container(border=True, gap="small", key="call"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.subheader("Call", anchor=False, width="content")
-            with st.container(horizontal=True, width="content", gap="small"):
+            with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
                 links.to_trace_of(scope, span_id)
                 st.button("Close", icon=":material/close:", key="call_close", on_click=_close, type="tertiary")
         call_panel.show(scope, span_id)

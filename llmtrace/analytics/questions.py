@@ -13,6 +13,7 @@ from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
 from llmtrace.analytics.single import call, calls_found, calls_page, content, cost_items, span
 from llmtrace.analytics.tables import CALLS, json_keys, measures, percentiles
+from llmtrace.analytics.traces import trace, trace_total, traces, traces_found
 from llmtrace.errors import QueryError
 
 FACET_VALUES = 200
@@ -189,6 +190,10 @@ QUESTIONS: tuple[Question, ...] = (
     Question("cost_items", cost_items),
     Question("span", span),
     Question("content", content),
+    Question("traces", traces),
+    Question("traces_found", traces_found),
+    Question("trace", trace),
+    Question("trace_total", trace_total),
 )
 
 

@@ -11,10 +11,11 @@ import pytest
 from llmtrace.dashboard import source, views
 from streamlit.testing.v1 import AppTest
 
-from llmtrace.demo.seed import write_calls
+from llmtrace import codec
+from llmtrace.demo.seed import write_spans
 from llmtrace.demo.traffic import make_calls
 from llmtrace.errors import StoreError
-from llmtrace.model import Call
+from llmtrace.model import Call, Span
 from llmtrace.owner import Owner
 from llmtrace.store.base import Rows
 
@@ -63,13 +64,13 @@ def broken() -> BrokenSource:
 
 
 @pytest.fixture(scope="session")
-def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Calls], OwnerSource]]:
-    """Makes a store of calls."""
+def open_spans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Span]], OwnerSource]]:
+    """Makes a store of spans."""
     owners: list[Owner] = []
 
-    def make(calls: Calls) -> OwnerSource:
+    def make(spans: list[Span]) -> OwnerSource:
         home = tmp_path_factory.mktemp("home")
-        write_calls(home, calls)
+        write_spans(home, spans)
         owner = Owner(home, None, "test").open()
         owners.append(owner)
         while not owner.ingest().is_done:
@@ -79,6 +80,12 @@ def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[C
     yield make
     for owner in owners:
         owner.close()
+
+
+@pytest.fixture(scope="session")
+def open_store(open_spans: Callable[[list[Span]], OwnerSource]) -> Callable[[Calls], OwnerSource]:
+    """Makes a store of calls."""
+    return lambda calls: open_spans([codec.to_span(call, resource) for call, resource in calls])
 
 
 @pytest.fixture(scope="session")
