@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..scope import Scope
-from . import calls, cost, overview, trace
+from . import calls, cost, latency, overview, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,13 @@ VIEWS: tuple[View, ...] = (
         ":material/payments:",
         "Who spent what: by feature, model, team, user and more, over time and as a table to sort and download.",
         cost.show,
+    ),
+    View(
+        "Latency",
+        "latency",
+        ":material/speed:",
+        "Is it slow, and for whom: percentiles, time to first token and tokens per second, over time and by group.",
+        latency.show,
     ),
     View(
         "Calls",

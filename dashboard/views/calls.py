@@ -97,11 +97,9 @@ def _table(rows: list[dict[str, Any]]) -> None:
 
 def _choose(key: str, spans: list[str]) -> None:
     """Show the call whose row was selected."""
-    selection = st.session_state[key]["selection"]
-    # A click on a cell is meant for its row; one on the box before the row selects just that.
-    selected = [place for place, _ in selection["cells"]] or selection["rows"]
-    if selected and selected[0] < len(spans):
-        st.query_params[SPAN] = spans[selected[0]]
+    place = links.selected_row(st.session_state[key])
+    if place is not None and place < len(spans):
+        st.query_params[SPAN] = spans[place]
     else:
         _close()
 

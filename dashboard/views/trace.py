@@ -87,10 +87,9 @@ def _features(row: dict[str, Any]) -> str:
 
 
 def _open(key: str, ids: list[str]) -> None:
-    selection = st.session_state[key]["selection"]
-    selected = [place for place, _ in selection["cells"]] or selection["rows"]
-    if selected and selected[0] < len(ids):
-        st.query_params[TRACE] = ids[selected[0]]
+    place = links.selected_row(st.session_state[key])
+    if place is not None and place < len(ids):
+        st.query_params[TRACE] = ids[place]
 
 
 @shielded
@@ -118,7 +117,7 @@ def _head(scope: Scope, trace_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"##### Trace {fmt.code(trace_id, 40)}", width="content")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
-            links.to(scope, "calls", "Its calls", ":material/list_alt:", q=trace_id, range="all")
+            links.to_all(scope, "calls", "Its calls", ":material/list_alt:", "its_calls", q=trace_id)
             st.button("All traces", icon=":material/arrow_back:", key="all_traces", on_click=_leave, type="tertiary")
 
 

@@ -11,6 +11,7 @@ from ibis import _
 
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
+from llmtrace.analytics.latency import latency_histogram, latency_report, latency_top_series, latency_totals
 from llmtrace.analytics.single import call, calls_found, calls_page, content, cost_items, span
 from llmtrace.analytics.tables import CALLS, json_keys, measures, percentiles
 from llmtrace.analytics.traces import trace, trace_total, traces, traces_found
@@ -194,6 +195,10 @@ QUESTIONS: tuple[Question, ...] = (
     Question("traces_found", traces_found),
     Question("trace", trace),
     Question("trace_total", trace_total),
+    Question("latency_report", latency_report),
+    Question("latency_totals", latency_totals),
+    Question("latency_top_series", latency_top_series),
+    Question("latency_histogram", latency_histogram),
 )
 
 
