@@ -33,6 +33,14 @@ def money(value: Decimal | str | None) -> str:
     return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.2g}"
 
 
+def exact_money(value: Decimal | None) -> str:
+    """VALUE in dollars with all its digits, two decimals at least; unknown is a dash."""
+    if value is None:
+        return UNKNOWN
+    whole, _, decimals = f"{abs(value):,f}".partition(".")
+    return f"{MINUS if value < 0 else ''}${whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
 def money_change(value: Decimal) -> str:
     """VALUE in dollars with its sign."""
     sign = "+" if value > 0 else MINUS if value < 0 else "±"
@@ -121,6 +129,11 @@ def arrow(value: float | Decimal | None) -> str:
 def moment(at: datetime) -> str:
     """AT as a day and a time, as in `14 Nov 13:05`."""
     return f"{at.day} {at:%b %H:%M}"
+
+
+def date_time(at: datetime) -> str:
+    """AT to the millisecond, as in `2026-11-14 13:05:07.250`."""
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def plain(text: str) -> str:
