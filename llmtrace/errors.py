@@ -6,6 +6,7 @@ LlmtraceError
 ├── QueryError            a question or SQL that cannot be answered
 ├── PriceBookError        price data that contradicts itself
 ├── SidecarUnreachable    a sidecar that does not answer
+├── PortTaken             a port that another process listens on
 └── StoreError
     ├── StoreLocked       another process owns the database and does not let go
     └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
@@ -42,6 +43,14 @@ class PriceBookError(LlmtraceError):
 
 class SidecarUnreachable(LlmtraceError):
     """A sidecar does not answer."""
+
+
+class PortTaken(LlmtraceError):
+    """Another process listens on a port that is wanted."""
+
+    def __init__(self, host: str, port: int, option: str, reason: str | None) -> None:
+        """Name PORT of HOST, why it cannot be had, and the OPTION that names another."""
+        super().__init__(f"port {port} of {host} cannot be had ({reason}); name another with {option}")
 
 
 class StoreError(LlmtraceError):

@@ -23,7 +23,7 @@ from llmtrace.journal import (
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Call, Cost, Span
 from llmtrace.pricing import PriceBook, price_call
-from llmtrace.store.base import Batch, PricedCall, Process, Store
+from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 from llmtrace.store.rows import environment_of
 
 BATCH_RECORDS = 64
@@ -90,7 +90,8 @@ class Ingester:
         batch = Batch(work.spans, work.calls, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})
-        self._processes.update(work.processes)
+        repeated = len(work.spans) - stored
+        self._processes.update({name: settle(p, repeated) for name, p in work.processes.items()})  # it is one process
         return stored
 
     def _take(self, segment: Segment, record: Record, work: _Work, evictions: list[Eviction]) -> None:

@@ -1,7 +1,7 @@
 """What a storage engine does, and the values that go in and come out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmtrace.model import Call, Cost, Span
@@ -38,6 +38,17 @@ class Process:
     dropped: Mapping[str, int] = field(default_factory=dict)
     ended: int | None = None
     dropped_in_process: Mapping[str, int] | None = None
+
+
+DUPLICATE = "duplicate"
+
+
+def settle(process: Process, duplicates: int) -> Process:
+    """PROCESS where DUPLICATES of the spans that it counts as stored had been stored before: sent twice, kept once."""
+    if not duplicates:
+        return process
+    dropped = {**process.dropped, DUPLICATE: process.dropped.get(DUPLICATE, 0) + duplicates}
+    return replace(process, stored=process.stored - duplicates, dropped=dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,10 @@ class Store(Protocol):
     dialect: str
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new.
+
+        Those that were not are taken from the account of the process they came from (`settle`).
+        """
 
     def progress(self) -> Progress:
         """How far the journal has been read."""

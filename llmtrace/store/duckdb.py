@@ -8,7 +8,9 @@ import contextlib
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +18,7 @@ import duckdb
 
 from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
-from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows
+from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows, settle
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
 
 if TYPE_CHECKING:
@@ -56,18 +58,21 @@ class DuckStore:
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new. The others are settled in the account."""
         with self._write_lock, _transaction(self._connection):
             known = self._known([(s.trace_id, s.span_id) for s, _ in batch.spans], batch)
-            spans, seen = [], known
+            spans, seen, known_of = [], known, Counter[str]()
             for span, process in batch.spans:
                 key = (span.trace_id, span.span_id)
                 if key not in seen:
                     seen.add(key)
                     spans.append(rows.span_row(span, process))
+                else:
+                    known_of[process] += 1
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
-            self._write_progress(batch)
+            settled = [settle(p, known_of[p.process]) for p in batch.processes]
+            self._write_progress(replace(batch, processes=settled))
         self._protect_files()
         return len(spans)
 

@@ -227,3 +227,12 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mo
 def test_migrations_are_numbered_without_gaps_or_repeats() -> None:
     numbers = [m.number for m in migrations.list_migrations("duckdb")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_span_that_was_stored_before_is_settled_as_a_duplicate(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), processes=[Process("p", next_span=1, stored=1)]))
+    store.commit(
+        batch_of(make_call(1), make_call(2), processes=[Process("p", next_span=3, stored=3, dropped={"x": 1})])
+    )
+    account = store.progress().processes["p"]
+    assert (account.stored, account.dropped) == (2, {"x": 1, "duplicate": 1})
