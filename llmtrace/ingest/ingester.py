@@ -20,6 +20,7 @@ from llmtrace.journal import (
     read_evictions,
     read_segment,
 )
+from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Call, Cost, Span
 from llmtrace.pricing import PriceBook, price_call
@@ -153,7 +154,11 @@ class Ingester:
 
     def _delete_old(self) -> None:
         """Delete read segments past their retention, and the counters of dead processes that have none left."""
-        deleted = delete_read_segments(self._folder, lambda s: self._positions.get(s.name, 0) >= s.size)
+        others = read_cursors(self._folder).values()
+        deleted = delete_read_segments(
+            self._folder,
+            lambda s: self._positions.get(s.name, 0) >= s.size and all(has_passed(other, s) for other in others),
+        )
         remaining = {s.process for s in list_segments(self._folder)}
         gone = [name for name in self._positions if name in set(deleted)]
         if gone:
