@@ -34,6 +34,8 @@ class Settings:
     feature_source: str | None = None
     capture_content: bool = False
     request_stream_usage: bool = True
+    endpoint: str | None = None
+    token: str | None = None
     otlp_endpoint: str | None = None
     otlp_from_environment: bool = False
     providers: frozenset[str] | None = None
@@ -63,6 +65,7 @@ def read_settings(
     *,
     service_name: str | None = None,
     home: str | Path | None = None,
+    endpoint: str | None = None,
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
@@ -78,6 +81,9 @@ def read_settings(
     name = service_name or env.get("OTEL_SERVICE_NAME") or resource.get("service.name")
     environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
     env_feature = env.get("LLMTRACE_FEATURE") or None
+    endpoint = endpoint or env.get("LLMTRACE_ENDPOINT") or None
+    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+        raise ConfigError(f"endpoint={endpoint!r} is not an http:// or https:// address of a sidecar")
     if otlp is not None and not otlp.startswith(("http://", "https://")):
         raise ConfigError(f"otlp={otlp!r} is not an http:// or https:// address of an OTLP endpoint")
     return Settings(
@@ -89,6 +95,8 @@ def read_settings(
         feature_source=("default" if feature else "environment") if feature or env_feature else None,
         capture_content=capture_content or _wants_content(env),
         request_stream_usage=env.get("LLMTRACE_STREAM_USAGE", "").strip().lower() not in {"off", "0", "false", "no"},
+        endpoint=endpoint,
+        token=token(),
         otlp_endpoint=otlp,
         otlp_from_environment=_exports_by_environment(env),
         providers=frozenset(providers) if providers is not None else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from calling import OPENAI, make_clients
-from serving import Served
+from served import Served
 
 import llmtrace
 from llmtrace.client import Client, Remote

@@ -22,10 +22,11 @@ from llmtrace.journal import (
     read_evictions,
     read_segment,
 )
+from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Span
 from llmtrace.pricing import PriceBook
-from llmtrace.store.base import Batch, PricedCall, Process, Store
+from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 
 BATCH_RECORDS = 64
 log = logging.getLogger("llmtrace.ingest")
@@ -93,7 +94,8 @@ class Ingester:
         batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})
-        self._processes.update(work.processes)
+        repeated = len(work.spans) - stored
+        self._processes.update({name: settle(p, repeated) for name, p in work.processes.items()})  # it is one process
         return stored
 
     def _take(self, segment: Segment, record: Record, work: _Work, evictions: list[Eviction]) -> None:
@@ -153,7 +155,11 @@ class Ingester:
 
     def _delete_old(self) -> None:
         """Delete read segments past their retention, and the counters of dead processes that have none left."""
-        deleted = delete_read_segments(self._folder, lambda s: self._positions.get(s.name, 0) >= s.size)
+        others = read_cursors(self._folder).values()
+        deleted = delete_read_segments(
+            self._folder,
+            lambda s: self._positions.get(s.name, 0) >= s.size and all(has_passed(other, s) for other in others),
+        )
         remaining = {s.process for s in list_segments(self._folder)}
         gone = [name for name in self._positions if name in set(deleted)]
         if gone:

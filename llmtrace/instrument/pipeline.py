@@ -7,7 +7,7 @@ Where the disk does not take a batch, it is kept and tried again; what no longer
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -54,11 +54,16 @@ class Pipeline:
     """The way of this process's finished calls. Made anew in a forked child, which has a journal of its own."""
 
     def __init__(
-        self, folder: Path, resource: Attributes, service: str | None, exporter: Exporter | None = None
+        self,
+        folder: Path,
+        resource: Attributes,
+        service: str | None,
+        exporter: Exporter | None = None,
+        on_written: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write to the journal in FOLDER; nothing is created and no thread runs before `start`."""
+        """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
-        self._exporter = exporter
+        self._exporter, self._on_written = exporter, on_written
         self._queue: SimpleQueue[Invocation | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
@@ -70,8 +75,8 @@ class Pipeline:
         self._drops: dict[str, itertools.count[int]] = {
             reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown")
         }
-        self._process = new_process_name()
-        self._writer = JournalWriter(folder, self._process)
+        self.process = new_process_name()
+        self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
         self._pending: list[Span] = []
         self._bounded_at = 0.0
@@ -215,6 +220,7 @@ class Pipeline:
                 del self._pending[: len(batch)]
                 if self._exporter is not None:
                     self._exporter.put(batch)
+                self._on_written()
             self._keep_bound()
         except OSError as err:
             self._queued_bytes = sum(_size(span) for span in self._pending)
@@ -240,7 +246,7 @@ class Pipeline:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
         if self._counter is None:
             make_private(self._folder)
-            self._counter = CounterFile(self._folder, self._process, self._service)
+            self._counter = CounterFile(self._folder, self.process, self._service)
         way_out = self._exporter
         self._counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
 

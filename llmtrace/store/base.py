@@ -1,7 +1,7 @@
 """What a storage engine does, and the values that go in and come out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from llmtrace import semconv
@@ -47,6 +47,17 @@ class Process:
     dropped_in_process: Mapping[str, int] | None = None
 
 
+DUPLICATE = "duplicate"
+
+
+def settle(process: Process, duplicates: int) -> Process:
+    """PROCESS where DUPLICATES of the spans that it counts as stored had been stored before: sent twice, kept once."""
+    if not duplicates:
+        return process
+    dropped = {**process.dropped, DUPLICATE: process.dropped.get(DUPLICATE, 0) + duplicates}
+    return replace(process, stored=process.stored - duplicates, dropped=dropped)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What is committed at once: rows, how far the journal was read for them, and what became of the spans.
@@ -89,7 +100,10 @@ class Store(Protocol):
     dialect: str
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new.
+
+        Those that were not are taken from the account of the process they came from (`settle`).
+        """
 
     def progress(self) -> Progress:
         """How far the journal has been read."""

@@ -9,7 +9,9 @@ import json
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +29,7 @@ from llmtrace.store.base import (
     Process,
     Progress,
     Rows,
+    settle,
 )
 from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
@@ -74,19 +77,22 @@ class DuckStore:
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new. The others are settled in the account."""
         with self._write_lock, _transaction(self._connection):
             known = self._known([(s.trace_id, s.span_id) for s, _ in batch.spans], batch)
-            spans, seen = [], known
+            spans, seen, known_of = [], known, Counter[str]()
             for span, process in batch.spans:
                 key = (span.trace_id, span.span_id)
                 if key not in seen:
                     seen.add(key)
                     spans.append(rows.span_row(span, process))
+                else:
+                    known_of[process] += 1
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
             self._revise(batch.revisions)
-            self._write_progress(batch)
+            settled = [settle(p, known_of[p.process]) for p in batch.processes]
+            self._write_progress(replace(batch, processes=settled))
         self._protect_files()
         return len(spans)
 
