@@ -1,10 +1,12 @@
 """What is switched on in this process: settings, the patched SDKs, and the pipeline their calls go to."""
 
 import atexit
+import logging
 import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from llmtrace import semconv
 from llmtrace.config import Settings
@@ -13,11 +15,15 @@ from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
-from llmtrace.model import Attributes
+from llmtrace.model import Attributes, Span
 from llmtrace.providers import FAMILIES, find_family
+
+if TYPE_CHECKING:
+    from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
 BASE_CLIENT = "{sdk}._base_client"
+log = logging.getLogger("llmtrace")
 
 
 class Capture:
@@ -30,6 +36,7 @@ class Capture:
         self._patches: list[Patches] = []
         self._imports: PatchOnImport | None = None
         self.pipeline = self._new_pipeline()
+        self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
     def begin(self) -> None:
         """Patch the SDKs, loaded or not, and start the thread."""
@@ -54,6 +61,8 @@ class Capture:
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
+        if self.attempt_spans is not None:
+            self.attempt_spans.undo()
 
     def close(self, timeout_s: float) -> bool:
         """Write what is left within TIMEOUT_S, and stop."""
@@ -68,6 +77,17 @@ class Capture:
         settings = self.settings
         exporter = quietly(self._make_exporter)
         return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter)
+
+    def _new_attempt_spans(self) -> "AttemptSpans | None":
+        try:
+            from llmtrace.instrument.http_spans import AttemptSpans
+        except ImportError:
+            log.warning('llmtrace records no HTTP attempts: run `pip install "llmtrace-sidecar[http]"`')
+            return None
+        return AttemptSpans(self._put_span)
+
+    def _put_span(self, span: Span) -> None:
+        self.pipeline.put(span)
 
     def _after_fork(self) -> None:
         quietly(self._start_over)
