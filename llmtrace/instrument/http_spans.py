@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
+import opentelemetry.instrumentation.httpx as instrumentation
 from opentelemetry.context import Context, attach, detach, get_current
-from opentelemetry.instrumentation import httpx as instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
