@@ -39,6 +39,8 @@ class Settings:
     otlp_endpoint: str | None = None
     otlp_from_environment: bool = False
     providers: frozenset[str] | None = None
+    http_spans: bool = False
+    share_spans: bool = False
 
 
 def default_home() -> Path:
@@ -70,6 +72,8 @@ def read_settings(
     feature: str | None = None,
     capture_content: bool = False,
     providers: tuple[str, ...] | list[str] | None = None,
+    http_spans: bool = False,
+    share_spans: bool = False,
 ) -> Settings:
     """Settings from the arguments of `instrument()` and the environment.
 
@@ -100,6 +104,8 @@ def read_settings(
         otlp_endpoint=otlp,
         otlp_from_environment=_exports_by_environment(env),
         providers=frozenset(providers) if providers is not None else None,
+        http_spans=http_spans or _is_true(env.get("LLMTRACE_HTTP_SPANS")),
+        share_spans=share_spans or _is_true(env.get("LLMTRACE_SHARE_SPANS")),
     )
 
 

@@ -26,6 +26,8 @@ def instrument(
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
+    http_spans: bool = False,
+    share_spans: bool = False,
     providers: Sequence[str] | None = None,
 ) -> None:
     """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
@@ -33,7 +35,8 @@ def instrument(
     A second call changes nothing. HOME is the directory of journal and database. ENDPOINT is the address of a sidecar
     elsewhere that the journal is shipped to (default: `LLMTRACE_ENDPOINT`). OTLP is the address of a backend
     that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
-    keeps prompts and answers. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
+    keeps prompts and answers. HTTP_SPANS adds a span per HTTP attempt. SHARE_SPANS gives the calls to the app's own
+    OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
     cannot be done is logged as a warning to the logger `llmtrace`.
     """
     global _capture
@@ -50,6 +53,8 @@ def instrument(
             otlp=otlp,
             feature=feature,
             capture_content=capture_content,
+            http_spans=http_spans,
+            share_spans=share_spans,
             providers=None if providers is None else tuple(providers),
         )
     except (ConfigError, TypeError, ValueError, AttributeError) as err:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.analytics.filters import Filter
-from llmtrace.analytics.questions import BUCKETS, METRICS, QUESTIONS, Question
+from llmtrace.analytics.grouping import BUCKETS, METRICS
+from llmtrace.analytics.questions import QUESTIONS, Question
 from llmtrace.analytics.tables import BY_CHOICES, CALLS, TAG_PREFIX
 
 API_VERSION = 1

@@ -163,26 +163,17 @@ def _attributes(text: str) -> dict[str, Any]:
 
 
 def _any_fetch(dialect: str) -> str:
-    import ibis
+    from llmtrace.analytics import compile_expression
+    from llmtrace.analytics.relations import CALLS_ALL
 
-    calls = ibis.table({"operation": "string"}, name="calls_all")
-    return str(ibis.to_sql(calls.filter(calls.operation == FETCH_OPERATION).limit(1), dialect=dialect))
+    return compile_expression(CALLS_ALL.filter(CALLS_ALL.operation == FETCH_OPERATION).limit(1), dialect)
 
 
 def _of_responses(dialect: str, response_ids: Sequence[str]) -> str:
     """The query for the spans of the calls that these responses answered, beside their revisions."""
-    import ibis
+    from llmtrace.analytics import compile_expression
+    from llmtrace.analytics.relations import CALLS_ALL, SPANS
 
-    keys = {"trace_id": "string", "span_id": "string"}
-    stated = {"response_id": "string", "usage_source": "string", "duplicate_of": "string", "revision": "int32"}
-    told = {
-        **dict.fromkeys(("parent_span_id", "name", "status_message", "scope", "attributes", "resource"), "string"),
-        "started_at": "timestamp",
-        "duration_s": "float64",
-        "kind": "int8",
-        "status_code": "int8",
-    }
-    calls = ibis.table({**keys, **stated}, name="calls_all")
-    spans = ibis.table({**keys, **told}, name="spans")
-    found = calls.filter(calls.response_id.isin(list(response_ids))).join(spans, ["trace_id", "span_id"])
-    return str(ibis.to_sql(found, dialect=dialect))
+    calls = CALLS_ALL.filter(CALLS_ALL.response_id.isin(list(response_ids)))
+    state = calls["trace_id", "span_id", "usage_source", "duplicate_of", "revision"]
+    return compile_expression(state.join(SPANS, ["trace_id", "span_id"]), dialect)

@@ -1,12 +1,13 @@
 """What is switched on in this process: settings, the patched SDKs, and the pipeline their calls go to."""
 
 import atexit
+import logging
 import os
 import sys
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import semconv
 from llmtrace.config import Settings
@@ -15,11 +16,15 @@ from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
-from llmtrace.model import Attributes
+from llmtrace.model import Attributes, Span
 from llmtrace.providers import FAMILIES, find_family
+
+if TYPE_CHECKING:
+    from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
 BASE_CLIENT = "{sdk}._base_client"
+log = logging.getLogger("llmtrace")
 
 
 class Shipper(Protocol):
@@ -55,6 +60,7 @@ class Capture:
         self._imports: PatchOnImport | None = None
         self._is_closed = False
         self.pipeline = self._new_pipeline()
+        self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
     def begin(self) -> None:
         """Patch the SDKs, loaded or not, and start the thread."""
@@ -81,6 +87,8 @@ class Capture:
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
+        if self.attempt_spans is not None:
+            self.attempt_spans.undo()
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, exported and shipped, within TIMEOUT_S."""
@@ -113,6 +121,17 @@ class Capture:
         self._shipper = quietly(self._make_shipper)
         wake = self._shipper.wake if self._shipper is not None else _do_nothing
         return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter, wake)
+
+    def _new_attempt_spans(self) -> "AttemptSpans | None":
+        try:
+            from llmtrace.instrument.http_spans import AttemptSpans
+        except ImportError:
+            log.warning('llmtrace records no HTTP attempts: run `pip install "llmtrace-sidecar[http]"`')
+            return None
+        return AttemptSpans(self._put_span)
+
+    def _put_span(self, span: Span) -> None:
+        self.pipeline.put(span)
 
     def _after_fork(self) -> None:
         quietly(self._start_over)

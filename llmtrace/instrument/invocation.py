@@ -8,6 +8,7 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from llmtrace.config import Settings
@@ -219,6 +220,9 @@ class Invocation:
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""
         self.request_bytes, self.events, self.captures = None, [], False
+
+
+in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
 
 
 def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:

@@ -8,13 +8,12 @@ hook that is missing from one costs detail, not the call.
 
 import functools
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import ModuleType, TracebackType
 from typing import Any, Protocol
 
 from llmtrace.config import Settings
 from llmtrace.instrument.captured import captured_by
-from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
@@ -23,8 +22,6 @@ from llmtrace.providers.base import as_mapping
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
-
-_in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
 
 
 class OpenResponses(dict[int, Invocation]):
@@ -40,11 +37,22 @@ class OpenResponses(dict[int, Invocation]):
         return found
 
 
+class AttemptSpans(Protocol):
+    """What traces the HTTP attempts of calls in flight."""
+
+    def watch(self, client: Any) -> None:
+        """Trace what CLIENT sends."""
+
+
 class Capture(Protocol):
     """What the patches need to know of the capture that made them; a forked child changes its pipeline."""
 
     settings: Settings
     pipeline: Pipeline
+
+    @property
+    def attempt_spans(self) -> AttemptSpans | None:
+        """What traces HTTP attempts, where they are to be traced."""
 
 
 class Patches:
@@ -134,7 +142,7 @@ class Patches:
         return process
 
     def _respond(self, kwargs: dict[str, Any]) -> None:
-        invocation, response = _in_flight.get(), kwargs.get("response")
+        invocation, response = in_flight.get(), kwargs.get("response")
         if invocation is not None and response is not None:
             invocation.respond(response)
             self._unread[id(response)] = invocation
@@ -160,7 +168,7 @@ class Patches:
 
     def _around_build(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def build(client: Any, *args: Any, **kwargs: Any) -> Any:
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 invocation.attempts += 1
             request = original(client, *args, **kwargs)
@@ -172,7 +180,7 @@ class Patches:
 
     def _around_should_retry(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def should_retry(client: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 quietly(lambda: invocation.answered_with(response.status_code))
             return original(client, response, *args, **kwargs)
@@ -182,7 +190,7 @@ class Patches:
     def _around_retry_timeout(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:
             wait_s = original(client, *args, **kwargs)
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 quietly(invocation.retry, wait_s)
             return wait_s
@@ -203,6 +211,8 @@ class Patches:
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
         quietly(self._capture.pipeline.start)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
+        if self._capture.attempt_spans is not None:
+            quietly(self._capture.attempt_spans.watch, client._client)
         invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)
         return invocation
 
@@ -254,8 +264,8 @@ class _Flight:
     def __enter__(self) -> "_Flight":
         self._invocation = quietly(self._patches.begin, self._client, self.args, self.kwargs)
         if self._invocation is not None:
-            self._outer = _in_flight.get()
-            _in_flight.set(self._invocation)
+            self._outer = in_flight.get()
+            in_flight.set(self._invocation)
             if self._invocation.injected:
                 self._invocation.injected = quietly(self._ask_for_usage) is True
         return self
@@ -273,8 +283,8 @@ class _Flight:
         invocation = self._invocation
         if invocation is None:
             return
-        if _in_flight.get() is invocation:
-            _in_flight.set(self._outer)
+        if in_flight.get() is invocation:
+            in_flight.set(self._outer)
         if error is not None:
             quietly(self._patches.give_up, invocation, error)
 
