@@ -39,7 +39,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         finish_reasons=call.response.finish_reasons or (),
         refusal_category=call.response.refusal_category,
         usage_estimated=call.usage_source == "estimated",
-        usage_complete=call.usage_complete,
+        usage_complete=call.usage_complete and _counts_output(call),
     )
     return price_usage(book, _usage(call), facts)
 
@@ -55,6 +55,14 @@ def _usage(call: Call) -> RawUsage | None:
         return {**reported, "output_tokens": call.usage.output_tokens}
     family = find_provider(call.request.provider)
     return None if family is None else family.denormalise(call.usage)
+
+
+def _counts_output(call: Call) -> bool:
+    """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
+    usage = call.response.usage
+    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+        return True
+    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 
 
 def _conditions(call: Call) -> Mapping[str, Any]:

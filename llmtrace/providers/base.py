@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
-
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
 
@@ -168,7 +167,7 @@ def count(usage: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def stated(usage: Mapping[str, Any], *names: str) -> int | None:
+def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
     """The first of NAMES that USAGE has a count for: what it states otherwise reads as absent."""
     return next((n for name in names if (n := as_count(usage.get(name))) is not None), None)
 

@@ -1,8 +1,10 @@
 """Provider answers written by hand from the public API definitions, as rows that a server can give.
 
 A file holds one theme of one API. `request` is what its bodies are asked with, `expect` what each row of `calls` says:
-a column that is not named is NULL, but for the defaults below. An answer is `json`, a `text`, or the `events` of a
-stream: mappings are sent as events, strings as they stand.
+a column that is not named is NULL, but for the defaults below. `ways` says what is different in some ways of calling,
+by the start of their name, or in all that leave the answer `unparsed`; `left` what a row says of a stream that was not
+read to its end. An answer is `json`, a `text`, or the `events` of a stream: mappings are sent as events, strings as
+they stand.
 
 Sources: https://github.com/openai/openai-openapi, https://platform.openai.com/docs/api-reference,
 https://platform.claude.com/docs/en/api/messages
@@ -29,7 +31,7 @@ COLUMNS = (
 NAMED_EVENTS = frozenset({"messages", "beta_messages", "responses", "retrieve"})
 KEYS = frozenset({
     "name", "operation", "provider", "request", "response_id", "status", "headers", "json", "text", "events",
-    "line_end", "indent", "done", "breaks", "expect", "unparsed", "left",
+    "line_end", "indent", "done", "breaks", "expect", "ways", "left",
 })  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from replaying import (
 from samples import ns
 
 import llmtrace
-from llmtrace.instrument import invocation
+from llmtrace.instrument import invocation, quiet
 
 # Bodies name old models, about which the SDKs warn.
 pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
@@ -99,7 +99,7 @@ def captured_log() -> Iterator[list[str]]:
     """What llmtrace logs meanwhile."""
     messages: list[str] = []
     handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: messages.append(logging.Formatter().format(record))  # type: ignore[method-assign]
     logger = logging.getLogger("llmtrace")
     logger.addHandler(handler)
     try:
@@ -116,6 +116,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
     with pytest.MonkeyPatch.context() as patch, captured_log() as result.logged:
         clock = SimpleNamespace(time_ns=lambda: ns(CALLED_AT), perf_counter_ns=invocation.time.perf_counter_ns)
         patch.setattr(invocation, "time", clock)
+        patch.setattr(quiet, "LOG_INTERVAL_S", 0.0)
         run_all(result.bare)
         llmtrace.instrument(home=home)
         try:
@@ -130,6 +131,15 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
 
 def ways_of(row: Row) -> list[str]:
     return [w.__name__ for w in (*SYNC_WAYS, *ASYNC_WAYS)] + ["compressed"]
+
+
+def expected_in(way: str, ways: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What is different in WAY of calling."""
+    found: dict[str, Any] = {}
+    for key, columns in ways.items():
+        if way.startswith(key) or (key == "unparsed" and way in UNPARSED):
+            found |= columns
+    return found
 
 
 def wrong(call: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
@@ -153,8 +163,34 @@ def test_a_body_is_one_right_row_in_every_way_of_calling(
     problems = {}
     for way in ways_of(row):
         calls = replayed.calls.get((way, row.id), [])
-        expected = {**row.expect, **entry.get("unparsed", {})} if way in UNPARSED else row.expect
+        expected = {**row.expect, **expected_in(way, entry.get("ways", {}))}
         found = wrong(calls[0], expected) if len(calls) == 1 else [f"{len(calls)} rows"]
         if found:
             problems[way] = found
     assert not problems, "\n".join(f"{way}: {'; '.join(what)}" for way, what in problems.items())
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_the_caller_sees_what_it_sees_without_llmtrace(row: Row, replayed: Replayed) -> None:
+    for (way, name), seen in replayed.seen.items():
+        if name == row.id:
+            assert seen == replayed.bare[way, name], way
+
+
+@pytest.mark.parametrize(
+    ("row", "entry"), [b for b in BODIES if can_be_left(b[0])], ids=[r.id for r in ROWS.values() if can_be_left(r)]
+)
+def test_a_stream_that_is_left_is_one_row_that_says_so(row: Row, entry: Mapping[str, Any], replayed: Replayed) -> None:
+    for way in LEAVING:
+        (call,) = replayed.calls[way.__name__, row.id]
+        error = replayed.seen[way.__name__, row.id][0]
+        expected = entry.get("left", {})
+        if way is raise_in_loop:
+            assert error == f"{LoopError.__module__}.{LoopError.__qualname__}"
+        assert {c: call[c] for c in expected} == expected
+        assert call["usage_source"] != "missing"
+        assert call["cost_status"] != "exact"
+
+
+def test_nothing_is_swallowed_meanwhile(replayed: Replayed) -> None:
+    assert replayed.logged == []
