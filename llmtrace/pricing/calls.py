@@ -41,7 +41,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         finish_reasons=call.response.finish_reasons or (),
         refusal_category=call.response.refusal_category,
         usage_estimated=call.usage_source == "estimated",
-        usage_complete=call.usage_complete,
+        usage_complete=call.usage_complete and _counts_output(call),
     )
     return price_usage(book, billed_usage(call), facts)
 
@@ -63,6 +63,14 @@ def billed_usage(call: Call) -> RawUsage | None:
         return {**reported, "output_tokens": call.usage.output_tokens}
     family = find_provider(call.request.provider)
     return None if family is None else family.denormalise(call.usage)
+
+
+def _counts_output(call: Call) -> bool:
+    """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
+    usage = call.response.usage
+    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+        return True
+    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:
