@@ -44,13 +44,12 @@ class BodyReader:
             self._read_events()
             self._read_event(self._rest)
         elif self._pieces:
-            body = json.loads(b"".join(self._pieces))
-            if isinstance(body, dict):
-                self._receive(body)
+            self._parse(b"".join(self._pieces))
         self._pieces.clear()
 
     def _read_events(self) -> None:
-        text = self._rest + b"".join(self._pieces).replace(b"\r\n", b"\n")
+        # A line's end may be cut in two between pieces.
+        text = (self._rest + b"".join(self._pieces)).replace(b"\r\n", b"\n")
         self._pieces = [b""]
         *blocks, self._rest = text.split(b"\n\n")
         self._kept = len(self._rest)
@@ -61,4 +60,13 @@ class BodyReader:
         lines = (line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         data = b"\n".join(lines)
         if data and not data.startswith(DONE):
-            self._receive(json.loads(data))
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Give on what DATA says; what is no JSON object, or only the start of one, says nothing."""
+        try:
+            value = json.loads(data)
+        except ValueError:
+            return
+        if isinstance(value, dict):
+            self._receive(value)

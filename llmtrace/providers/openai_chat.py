@@ -86,6 +86,9 @@ class ChatFold:
         usage = event.get("usage") or as_mapping(event.get("x_groq")).get("usage")
         if usage:
             self.usage = usage
+        if event.get("error"):
+            error = as_mapping(event["error"])
+            self.error = as_text(error.get("code")) or as_text(error.get("type")) or "error"
         spoke = False
         for choice in event.get("choices") or ():
             spoke = self._add_choice(choice) or spoke
