@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from answering import Served
 from calling import OPENAI, make_clients
-from serving import Served
 
 import llmtrace
 from llmtrace.client import Client, Remote

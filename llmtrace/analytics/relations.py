@@ -1,4 +1,4 @@
-"""The relations beside `calls`, as Ibis sees them, unbound: every revision of a call, cost items, spans."""
+"""The relations beside `calls` as Ibis sees them, unbound: all revisions of calls, spans, items of cost, contents."""
 
 import ibis
 import ibis.expr.types as ir
@@ -17,6 +17,27 @@ CALLS_ALL: ir.Table = ibis.table(
         "duplicate_of": "string",
     },
     name="calls_all",
+)
+
+SPANS: ir.Table = ibis.table(
+    {
+        "trace_id": "string",
+        "span_id": "string",
+        "parent_span_id": "string",
+        "name": "string",
+        "kind": "int8",
+        "started_at": "timestamp",
+        "duration_s": "float64",
+        "status_code": "int8",
+        "status_message": "string",
+        "service": "string",
+        "environment": "string",
+        "scope": "string",
+        "attributes": "json",
+        "resource": "json",
+        "process": "string",
+    },
+    name="spans",
 )
 
 COST_ITEMS: ir.Table = ibis.table(
@@ -42,23 +63,15 @@ COST_ITEMS: ir.Table = ibis.table(
     name="cost_items",
 )
 
-SPANS: ir.Table = ibis.table(
+CONTENTS: ir.Table = ibis.table(
     {
         "trace_id": "string",
         "span_id": "string",
-        "parent_span_id": "string",
-        "name": "string",
-        "kind": "int8",
         "started_at": "timestamp",
-        "duration_s": "float64",
-        "status_code": "int8",
-        "status_message": "string",
-        "service": "string",
-        "environment": "string",
-        "scope": "string",
-        "attributes": "json",
-        "resource": "json",
-        "process": "string",
+        "input_messages": "json",
+        "output_messages": "json",
+        "system_instructions": "json",
+        "tool_definitions": "json",
     },
-    name="spans",
+    name="contents",
 )
