@@ -1,6 +1,6 @@
 """The parts of `docs/` that are made from the code: between `<!-- begin X -->` and `<!-- end X -->`.
 
-`python tests/docs/reference.py` writes them anew; the tests compare.
+`python tests/docs_reference.py` writes them anew; the tests compare.
 """
 
 import re
@@ -17,7 +17,7 @@ from llmtrace.analytics.relations import CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
 from llmtrace.analytics.tables import CALLS
 from llmtrace.cli import cli, options
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- begin (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end (?P=name) -->\n", re.DOTALL)
 TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS)}
 TYPES = {"string": "text", "float64": "number", "boolean": "true or false", "json": "JSON", "timestamp": "time (UTC)"}
