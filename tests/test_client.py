@@ -6,8 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from answering import Served
 from calling import OPENAI, make_clients
-from served import Served
 
 import llmtrace
 from llmtrace.client import Client, Remote

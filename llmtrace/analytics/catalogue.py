@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from llmtrace.analytics.columns import RELATIONS
 from llmtrace.analytics.filters import Filter
-from llmtrace.analytics.grouping import BUCKETS, METRICS
 from llmtrace.analytics.questions import QUESTIONS, Question
 from llmtrace.analytics.tables import BY_CHOICES, CALLS, TAG_PREFIX
 
@@ -18,9 +18,9 @@ TYPES = {bool: "boolean", int: "integer", float: "number"}
 PARAMETERS: Mapping[str, str] = {
     "by": f"What to group by: {', '.join(BY_CHOICES)}, status, error or {TAG_PREFIX}KEY.",
     "within": "What to divide each group by; the choices are those of `by`.",
-    "bucket": f"How long each point in time is: {', '.join(BUCKETS)}.",
+    "bucket": "How long each stretch of time is: minute, hour, day or week.",
     "top": "How many groups to show by themselves.",
-    "rank": f"What makes a group large: {', '.join(METRICS)}.",
+    "rank": "What makes a group large: cost_usd, calls, errors, input_tokens or output_tokens.",
     "limit": "How many calls at most, up to 10,000.",
     "order": "What comes first: the latest (started_at), dearest (cost_usd) or slowest (duration_s).",
 }
@@ -74,51 +74,6 @@ COLUMNS: Mapping[str, str] = {
     "groups": "How many groups the row stands for.",
 }
 
-# Columns of `calls`, where a row is one call.
-CALL_COLUMNS: Mapping[str, str] = {
-    "trace_id": "The trace that the call belongs to, 32 hexadecimal digits.",
-    "span_id": "The call itself, 16 hexadecimal digits: what `llmtrace explain` takes.",
-    "parent_span_id": "The span that the call was made in, if there was one.",
-    "started_at": "When the call was made, in UTC.",
-    "duration_s": "How long it took until its answer was read to the end, retries included, in seconds.",
-    "ttft_s": "How long it took until the first output arrived, in seconds; null where nothing was streamed.",
-    "service": "The service that made the call: OpenTelemetry's service.name.",
-    "environment": "Where that service runs: OpenTelemetry's deployment.environment.name.",
-    "feature": "The feature that caused the call; null where nobody said.",
-    "feature_source": "Who said so: code, default or environment.",
-    "user_id": "The user that the call was made for.",
-    "session_id": "The session that it was made in.",
-    "tenant": "The tenant that it was made for.",
-    "prompt_version": "The version of the prompt.",
-    "tags": "Your own tags, as a JSON object.",
-    "provider": "Who was asked: openai, anthropic and so on.",
-    "operation": "What for, in OpenTelemetry's words: chat, embeddings and so on.",
-    "request_model": "The model that was asked for.",
-    "response_model": "The model that answered; prices are the answering model's.",
-    "response_id": "The provider's id of the answer.",
-    "server_address": "The host that was asked.",
-    "service_tier": "The tier that served the call, as the provider told it.",
-    "stream": "Whether the answer was streamed.",
-    "status": "How it ended: ok, error or cancelled.",
-    "error_type": "What failed, where something did.",
-    "http_status": "The status of the last HTTP response.",
-    "attempts": "How many HTTP requests it took.",
-    "finish_reason": "Why the model stopped, in the provider's words.",
-    "input_tokens": "Tokens sent, cached ones included.",
-    "cached_input_tokens": "Tokens sent that were read from a cache.",
-    "cache_write_tokens": "Tokens sent that were written to a cache.",
-    "output_tokens": "Tokens received, reasoning included.",
-    "reasoning_tokens": "Tokens received that were reasoning.",
-    "input_audio_tokens": "Tokens sent that were audio.",
-    "output_audio_tokens": "Tokens received that were audio.",
-    "image_tokens": "Tokens sent that were images.",
-    "usage_source": "Who counted the tokens: provider, estimated (here) or missing.",
-    "cost_usd": "What the call cost, in US dollars, exactly; null where that is not known, 0 where nothing was billed.",
-    "cost_status": "How the cost is known: exact, estimated, lower_bound, partial, unpriced, invalid_usage, "
-    "not_billed, committed, provider_reported or price_expired.",
-    "price_book": "The version of the price book that the call was priced by.",
-}
-
 
 def catalogue() -> dict[str, Any]:
     """Every question with its description, parameters and columns, and the filter that all of them take."""
@@ -143,12 +98,19 @@ def describe(question: Question) -> dict[str, Any]:
             }
             for parameter in list(inspect.signature(question.build).parameters.values())[1:]
         ],
-        "columns": [
-            {"name": name, "type": str(kind).lower().removeprefix("!"), "description": _column(question, name)}
-            for name, kind in question.build(CALLS).schema().items()
-        ],
+        "columns": _columns(question),
     }
 
 
-def _column(question: Question, name: str) -> str | None:
-    return (CALL_COLUMNS if question.name == "calls" else COLUMNS).get(name)
+def _columns(question: Question) -> list[dict[str, Any]]:
+    """The columns of the answer; where they are those of a relation, they mean what they mean there."""
+    schema = dict(question.build(CALLS).schema().items())
+    relation = next((r for r in RELATIONS.values() if set(r) == set(schema)), {})
+    return [
+        {
+            "name": name,
+            "type": str(kind).lower().removeprefix("!"),
+            "description": relation.get(name) or COLUMNS.get(name),
+        }
+        for name, kind in schema.items()
+    ]

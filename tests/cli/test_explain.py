@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answering import Served
 from commands import llmtrace
 from samples import make_call
-from served import Served
 
 from llmtrace.demo.seed import write_calls
 from llmtrace.model import Request, Response, Usage

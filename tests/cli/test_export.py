@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from answering import Served
 from commands import llmtrace
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from samples import make_call, ns
-from served import Served
 
 from llmtrace import codec, wire
 from llmtrace.analytics.tables import CALLS

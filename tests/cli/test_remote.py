@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from answering import Served
 from commands import llmtrace
 from samples import make_call
-from served import Served
 
 from llmtrace.demo.seed import write_calls
 from llmtrace.release import VERSION
