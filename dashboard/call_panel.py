@@ -17,7 +17,7 @@ from . import format as fmt
 from .answers import ask
 from .listing import cost_text, status_text
 from .scope import Scope
-from .widgets import shielded
+from .widgets import figures, shielded
 
 MOST_TEXT = 60_000  # of a message, in characters: more would make the page slow
 SECTION = ":small[:gray[**{}**]]"
@@ -51,9 +51,7 @@ def _figures(call: facts.Row) -> None:
         ("Output tokens", fmt.count(call["output_tokens"])),
         ("Output per second", fmt.UNKNOWN if speed is None else f"{speed:,.0f} tokens"),
     )
-    with st.grid(len(cells), min_column_width=118, gap="small"):
-        for name, text in cells:
-            st.markdown(f":small[:gray[{name}]]  \n**{fmt.marked(text)}**")
+    figures(cells)
 
 
 def _facts(call: facts.Row, attributes: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ COST_STATUSES = (
     "price_expired",
 )
 STATUSES = ("ok", "error", "cancelled")
-FREE = ("user", "session", "tenant", "prompt_version", "tag")
+FREE = ("user", "session", "tenant", "prompt_version", "tag", "error")
 MOST_BADGES = 6
 # What to group by once a row of the cost table was chosen.
 DRILL = ("feature", "model", "prompt_version", "user", "service")
@@ -34,6 +34,7 @@ _HELP = {
     "tenant": "Type a tenant and press Enter.",
     "prompt_version": "Type a version and press Enter.",
     "tag": "Type KEY=VALUE and press Enter, as in team=search.",
+    "error": "Type an error type and press Enter, as in rate_limit_exceeded.",
 }
 
 
@@ -91,7 +92,7 @@ def _popover(stamp: Stamp, period: Period, known: Mapping[str, Sequence[str]]) -
         _search(stamp, period)
         chosen = {name: _select(name, ("", *known[name])) for name in FACETS}
         chosen["status"] = _select("status", STATUSES)
-        with st.expander("User, session, tenant, prompt version, tag, price status"):
+        with st.expander("User, session, tenant, prompt version, tag, error, price"):
             for name in FREE:
                 chosen[name] = _select(name, ("",) if name != "tag" else (), is_free=True)
             chosen["cost_status"] = _select("cost_status", COST_STATUSES)

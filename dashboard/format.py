@@ -104,6 +104,20 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
+def duration(value_s: float | None) -> str:
+    """VALUE_S seconds in the two largest units that it takes."""
+    if value_s is None or value_s < 120:
+        return seconds(value_s)
+    minutes = round(value_s / 60)
+    if value_s < 3600:
+        return f"{int(value_s // 60)} min {int(value_s % 60)} s"
+    return (
+        f"{minutes // 60:,} h {minutes % 60} min"
+        if minutes < 2880
+        else f"{minutes // 1440:,} d {minutes % 1440 // 60} h"
+    )
+
+
 def change(now: float | Decimal | None, before: float | Decimal | None) -> float | None:
     """By what share NOW differs from BEFORE; None where either is unknown or there was nothing before."""
     return None if now is None or not before else float(now) / float(before) - 1

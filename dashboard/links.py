@@ -10,7 +10,16 @@ from . import filters, listing
 from .answers import ask
 from .scope import Scope
 
-_CHOSEN = "links_chosen_call"
+# Where a callback sends the reader: Streamlit changes pages only from the script itself.
+_AHEAD = "links_ahead"
+
+
+def leave(scope: Scope) -> None:
+    """Go where a callback wants the reader to be, if any does."""
+    path, address = st.session_state.pop(_AHEAD, (None, {}))
+    page = scope.pages.get(path)
+    if page is not None:
+        st.switch_page(page, query_params=address)
 
 
 def to(scope: Scope, path: str, label: str, icon: str, **address: str) -> None:
@@ -20,18 +29,6 @@ def to(scope: Scope, path: str, label: str, icon: str, **address: str) -> None:
         st.page_link(page, label=label, icon=icon, query_params=address)
 
 
-def to_all(scope: Scope, path: str, label: str, icon: str, key: str, **address: str) -> None:
-    """A link to the page at PATH for all time and without filters: to what is looked at, wherever it lies."""
-    page = scope.pages.get(path)
-    if page is not None and st.button(label, icon=icon, key=key, on_click=_see_all, type="tertiary"):
-        st.switch_page(page, query_params=address)
-
-
-def _see_all() -> None:
-    filters.clear()
-    filters.show_all_time()
-
-
 def to_trace_of(scope: Scope, span_id: str) -> None:
     """A link to the trace of the call of the span SPAN_ID."""
     found = ask(scope.stamp, "call", {"span_id": span_id})
@@ -39,27 +36,37 @@ def to_trace_of(scope: Scope, span_id: str) -> None:
         to(scope, "trace", "Trace", ":material/account_tree:", trace=found[0]["trace_id"], span=span_id)
 
 
+def see_all(path: str, **address: str) -> None:
+    """Go to the page at PATH for all time and without filters; for callbacks."""
+    filters.clear()
+    filters.show_all_time()
+    st.session_state[_AHEAD] = (path, address)
+
+
+def see_chosen(path: str, chosen: Mapping[str, Sequence[str]], **address: str) -> None:
+    """Go to the page at PATH, filtered by CHOSEN, values by filter, beside the other filters; for callbacks."""
+    for name, values in chosen.items():
+        st.session_state[name] = [*values]
+    st.session_state[_AHEAD] = (path, address)
+
+
 def calls_table(
-    scope: Scope, rows: Sequence[Mapping[str, Any]], key: str, alt: str, columns: Sequence[listing.Column],
-    **address: str,
-) -> None:  # fmt: skip
+    rows: Sequence[Mapping[str, Any]], key: str, alt: str, columns: Sequence[listing.Column], **address: str
+) -> None:
     """A table of the calls in ROWS; one that is chosen is shown on the page of calls, with ADDRESS."""
     spans = [row["span_id"] for row in rows]
     # Other calls make another table, so that a selection never stands for another call.
     name = f"{key}_{hash(tuple(spans)) & 0xFFFFFFFF:08x}"
     listing.table(
-        rows, name, alt, columns, height="content", on_select=partial(_remember, name, spans),
+        rows, name, alt, columns, height="content", on_select=partial(_see_call, name, spans, address),
         selection_mode=["single-row", "single-cell"],
     )  # fmt: skip
-    chosen, page = st.session_state.pop(_CHOSEN, None), scope.pages.get("calls")
-    if chosen is not None and page is not None:
-        st.switch_page(page, query_params={**address, "span": chosen})
 
 
-def _remember(key: str, spans: list[str]) -> None:
+def _see_call(key: str, spans: list[str], address: Mapping[str, str]) -> None:
     place = selected_row(st.session_state[key])
     if place is not None and place < len(spans):
-        st.session_state[_CHOSEN] = spans[place]
+        st.session_state[_AHEAD] = ("calls", {**address, "span": spans[place]})
 
 
 def selected_row(state: Any) -> int | None:

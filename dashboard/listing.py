@@ -73,6 +73,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("user_id", "User", 92, "The user that the application named.", lambda r: r["user_id"], _name("user_id")),
     Column("service", "Service", 92, "The service that called.", lambda r: r["service"], _name("service")),
 )  # fmt: skip
+# Only where it is asked for: most calls have none.
+ERROR = Column(
+    "error_type", "Error", 180, "The provider's name for it, or that of the exception.", lambda r: r["error_type"],
+    _name("error_type"),
+)  # fmt: skip
 NUMBERS = frozenset({"duration_s", "ttft_s", "input_tokens", "output_tokens", "cost_usd", "attempts"})
 TIME = "started_at"
 
@@ -111,7 +116,7 @@ def configured(columns: Sequence[Column] = COLUMNS) -> dict[str, Any]:
 
 def chosen(columns: Sequence[str]) -> tuple[Column, ...]:
     """The columns called COLUMNS, in that order."""
-    by_name = {column.name: column for column in COLUMNS}
+    by_name = {column.name: column for column in (*COLUMNS, ERROR)}
     return tuple(by_name[name] for name in columns)
 
 

@@ -82,3 +82,4 @@ TIMES: tuple[Metric, ...] = (
         is_sum=False, sample="timed", least=LEAST[50],
     ),
 )  # fmt: skip
+FAILED = Metric("failed", "Failed calls", "failed calls per {}", "errors", _measure("errors"), fmt.count)

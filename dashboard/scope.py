@@ -16,6 +16,7 @@ FILTERS: Mapping[str, str] = {
     "environment": "environment",
     "service": "service",
     "status": "status",
+    "error": "error type",
     "user": "user",
     "session": "session",
     "tenant": "tenant",

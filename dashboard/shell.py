@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from . import answers, filters, pulse, theme, views, widgets
+from . import answers, filters, links, pulse, theme, views, widgets
 from .scope import Scope
 
 FAVICON = Path(__file__).with_name("favicon.svg")
@@ -51,6 +51,7 @@ def _page(view: views.View, scopes: list[Scope]) -> Callable[[], None]:
 
     def draw() -> None:
         scope = scopes[0]
+        links.leave(scope)
         if view.needs_calls and not scope.totals()["calls"]:
             widgets.no_match(scope)
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..scope import Scope
-from . import calls, cost, latency, overview, trace
+from . import calls, cost, errors, latency, overview, trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,13 @@ VIEWS: tuple[View, ...] = (
         ":material/speed:",
         "Is it slow, and for whom: percentiles, time to first token and tokens per second, over time and by group.",
         latency.show,
+    ),
+    View(
+        "Errors",
+        "errors",
+        ":material/report:",
+        "What fails, how often and what it cost: by type, model and feature; retries, cancelled calls, the latest.",
+        errors.show,
     ),
     View(
         "Calls",

@@ -123,4 +123,4 @@ def _slowest(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Slowest calls :small[:gray[of {calls(scope.totals()['calls'])}]]", anchor=False, width="content")
         links.to(scope, "calls", "All, slowest first", ":material/list_alt:", sort="slowest")
-    links.calls_table(scope, rows, "slowest", "The slowest calls", listing.chosen(COLUMNS), sort="slowest")
+    links.calls_table(rows, "slowest", "The slowest calls", listing.chosen(COLUMNS), sort="slowest")

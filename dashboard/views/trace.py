@@ -10,7 +10,7 @@ from .. import call_panel, facts, links, tree, waterfall
 from .. import format as fmt
 from ..answers import ask
 from ..scope import Scope
-from ..widgets import no_match, shielded
+from ..widgets import figures, no_match, shielded
 
 TRACE, SPAN, PAGE, SORT, FALL = "trace", "span", "traces_page", "traces_sort", "fall"
 PER_PAGE = 25
@@ -117,7 +117,8 @@ def _head(scope: Scope, trace_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"##### Trace {fmt.code(trace_id, 40)}", width="content")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
-            links.to_all(scope, "calls", "Its calls", ":material/list_alt:", "its_calls", q=trace_id)
+            st.button("Its calls", icon=":material/list_alt:", key="its_calls", type="tertiary",
+                      on_click=links.see_all, args=("calls",), kwargs={"q": trace_id})  # fmt: skip
             st.button("All traces", icon=":material/arrow_back:", key="all_traces", on_click=_leave, type="tertiary")
 
 
@@ -133,9 +134,7 @@ def _figures(total: dict[str, Any], rows: list[dict[str, Any]], nodes: list[tree
         ("Input tokens", fmt.tokens(total["input_tokens"])),
         ("Output tokens", fmt.tokens(total["output_tokens"])),
     )
-    with st.grid(len(cells), min_column_width=100, gap="small"):
-        for name, text in cells:
-            st.markdown(f":small[:gray[{name}]]  \n**{fmt.marked(text)}**")
+    figures(cells, 100)
     began = fmt.date_time(min(row["started_at"] for row in rows))
     of = ", ".join(fmt.code(name, 40) for name in features[:5]) or "no LLM call"
     st.markdown(f":small[Began {began} UTC · {of} · shown whole, whatever the period and the filters]")

@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
 from llmtrace.analytics.latency import latency_histogram, latency_report, latency_top_series, latency_totals
@@ -199,6 +200,10 @@ QUESTIONS: tuple[Question, ...] = (
     Question("latency_totals", latency_totals),
     Question("latency_top_series", latency_top_series),
     Question("latency_histogram", latency_histogram),
+    Question("failures", failures),
+    Question("failure_totals", failure_totals),
+    Question("failure_types", failure_types),
+    Question("outcomes", outcomes),
 )
 
 

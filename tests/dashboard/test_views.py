@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from llmtrace.errors import StoreError
 
 PAGES = [view.path for view in views.VIEWS]
-CHARTED = ("overview", "cost", "latency")
+CHARTED = ("overview", "cost", "latency", "errors")
 
 
 def test_every_file_of_views_is_a_page() -> None:
