@@ -58,6 +58,16 @@ def token() -> str | None:
     return os.environ.get("LLMTRACE_TOKEN") or None
 
 
+def otlp_headers() -> dict[str, str]:
+    """The headers for an OTLP backend: `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, or `OTEL_EXPORTER_OTLP_HEADERS`.
+
+    Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables
+    """
+    env = os.environ
+    text = env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    return _read_pairs(text)
+
+
 def is_disabled() -> bool:
     """Whether the environment turns capture off: `LLMTRACE_DISABLED` or `OTEL_SDK_DISABLED`."""
     return any(_is_true(os.environ.get(name)) for name in ("LLMTRACE_DISABLED", "OTEL_SDK_DISABLED"))
@@ -81,7 +91,7 @@ def read_settings(
         ConfigError: an argument has a value that cannot be used.
     """
     env = os.environ
-    resource = _read_resource(env.get("OTEL_RESOURCE_ATTRIBUTES", ""))
+    resource = _read_pairs(env.get("OTEL_RESOURCE_ATTRIBUTES", ""))
     name = service_name or env.get("OTEL_SERVICE_NAME") or resource.get("service.name")
     environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
     env_feature = env.get("LLMTRACE_FEATURE") or None
@@ -120,7 +130,7 @@ def _exports_by_environment(env: "os._Environ[str]") -> bool:
     return bool(named) and "otlp" in (e.strip() for e in exporters)
 
 
-def _read_resource(text: str) -> dict[str, str]:
+def _read_pairs(text: str) -> dict[str, str]:
     """`key=value,key=value`, percent-encoded; pairs that are none are left out.
 
     Source: https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable

@@ -19,6 +19,7 @@ BATCH_SPANS = 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 UNAUTHORISED = frozenset({401, 403})
 TOO_LARGE = 413
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
 REFUSED = frozenset({400, 406, 415, 422})
 
 
@@ -55,11 +56,17 @@ class _Piece:
 
 
 class Undelivered(LlmtraceError):
-    """The destination did not take spans; they wait. `answer` is what it said, `wait_s` when to try again."""
+    """The destination did not take spans; they wait.
+
+    `answer` is what it said, `wait_s` when to try again.
+    """
 
     def __init__(self, answer: Answer, wait_s: float) -> None:
         """Say why."""
         self.answer, self.wait_s = answer, wait_s
+        self.is_unauthorised = answer.status in UNAUTHORISED
+        # What a busy or restarting destination answers; anything else lasts until somebody sees to it.
+        self.is_passing = answer.status is None or answer.status in PASSING
         super().__init__(f"{answer.status or ''} {answer.reason}".strip())
 
 

@@ -15,6 +15,7 @@ from llmtrace.errors import ConfigError
 
 if TYPE_CHECKING:
     import http.client
+    import socket
 
 TRACES_PATH = "/v1/traces"
 PROTOBUF_TYPE = "application/x-protobuf"
@@ -22,6 +23,9 @@ TIMEOUT_S = 10.0
 RETRY_AFTER_LIMIT_S = 300.0
 ANSWER_BYTES = 64 * 1024
 GZIP = 16 + zlib.MAX_WBITS
+# Where clouds hand out credentials without being asked who wants them.
+METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
+METADATA_ADDRESSES = frozenset({"100.100.100.200", "fd00:ec2::254"})
 
 
 def traces_endpoint(address: str) -> str:
@@ -40,6 +44,10 @@ class Answer:
     reason: str = ""
     rejected: int = 0
     retry_after_s: float | None = None
+
+
+class ForbiddenAddress(OSError):
+    """A destination resolves to an address that no span must go to."""
 
 
 class Sender:
@@ -81,6 +89,10 @@ class Sender:
             if self._connection is None:
                 kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
                 self._connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_s)
+            if self._connection.sock is None:
+                self._connection.connect()
+                connected: socket.socket = self._connection.sock  # type: ignore[assignment]
+                _require_allowed_address(connected.getpeername()[0])
             self._connection.request("POST", self._path, body, self._headers)
             response = self._connection.getresponse()
             data = response.read(ANSWER_BYTES)
@@ -91,6 +103,41 @@ class Sender:
             return Answer(None, str(err) or type(err).__name__)
         rejected = _rejected(data) if response.status == 200 else 0
         return Answer(response.status, response.reason, rejected, _retry_after_s(response.headers.get("retry-after")))
+
+
+def require_allowed(url: str) -> None:
+    """Refuse URL where its host is, or resolves to, an address that no span must go to.
+
+    What does not resolve yet is looked at again when it is connected to.
+
+    Raises:
+        ConfigError: it is such an address, or no http(s) address at all.
+    """
+    import socket
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"'{url}' is no address to send spans to; write http://HOST:4318")
+    if parts.hostname.rstrip(".").lower() in METADATA_HOSTS:
+        raise ConfigError(f"{parts.hostname} serves a cloud's credentials; spans are not sent there")
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return
+    for *_, address in found:
+        try:
+            _require_allowed_address(str(address[0]))
+        except OSError as err:
+            raise ConfigError(str(err)) from None
+
+
+def _require_allowed_address(address: str) -> None:
+    import ipaddress
+
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    plain = getattr(ip, "ipv4_mapped", None) or ip
+    if plain.is_link_local or plain.is_multicast or str(plain) in METADATA_ADDRESSES:
+        raise ForbiddenAddress(f"{address} is link-local or serves a cloud's credentials; spans are not sent there")
 
 
 def _rejected(data: bytes) -> int:

@@ -14,6 +14,7 @@ from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
 from llmtrace.journal import journal_folder, list_segments, read_counters
+from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import load_book
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
@@ -155,6 +156,13 @@ class Owner:
         assert self._ingester is not None
         return summarise(self._ingester.processes, read_counters(journal_folder(self.home)))
 
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Where the journal is delivered to, how many spans got there, and how many did not and why."""
+        return [
+            {"to": progress.url, "delivered": progress.delivered, "dropped": progress.dropped}
+            for progress in read_cursors(journal_folder(self.home)).values()
+        ]
+
     def journal_bytes(self) -> int:
         """The journal's size."""
         return sum(s.size for s in list_segments(journal_folder(self.home)))
@@ -183,6 +191,7 @@ class Owner:
             "journal_segments": len(segments),
             "store": {"path": str(self.db), "bytes": self.store_bytes(), "spans": spans, "calls": calls},
             "price_book": {"version": book.version, "rows": len(book.prices)},
+            "deliveries": self.deliveries(),
             "problems": list(summary.problems),
         }
 

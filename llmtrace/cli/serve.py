@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True, help="0 takes any free port.")
 @click.option("--grpc-port", type=click.IntRange(0, 65535), default=4317, show_default=True, help="For OTLP over gRPC.")
 @click.option("--token", help="What clients must show (default: LLMTRACE_TOKEN).")
+@click.option("--forward", multiple=True, metavar="URL", help="Send every span on to this OTLP/HTTP backend.")
 @options.place
-def command(host: str, port: int, grpc_port: int, token: str | None, home: Path | None, db: Path | None) -> None:
+def command(
+    host: str,
+    port: int,
+    grpc_port: int,
+    token: str | None,
+    forward: tuple[str, ...],
+    home: Path | None,
+    db: Path | None,
+) -> None:
     """Own the database, receive OTLP over HTTP and gRPC, and answer questions until it is stopped."""
     from llmtrace.sidecar.serve import ServeSettings, run
 
-    settings = ServeSettings(home or config.default_home(), db, host, port, grpc_port, token or config.token())
+    where = home or config.default_home()
+    shown = token or config.token()
+    settings = ServeSettings(where, db, host, port, grpc_port, shown, forward, config.otlp_headers())
     run(settings, _announce)
 
 

@@ -5,6 +5,7 @@ HOME/journal/NAME.cursor.lock   held by the one process that reads for NAME
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -155,6 +156,11 @@ class Cursor:
 
 def _reach(progress: Progress, process: str, end_span: int) -> None:
     progress.next_spans[process] = max(progress.next_spans.get(process, 0), end_span)
+
+
+def cursor_name(kind: str, url: str) -> str:
+    """The name of the cursor of a KIND of reader that delivers to URL."""
+    return f"{kind}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
 
 
 def read_progress(path: Path) -> Progress | None:

@@ -5,7 +5,7 @@ Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,6 +61,7 @@ def _all(loop: OwnerLoop, intake: Intake) -> Iterator[Metric]:
     yield from _received(intake)
     try:
         yield from _account(loop.owner.account())
+        yield from _deliveries(loop.owner.deliveries())
         yield one("llmtrace_journal_bytes", "gauge", "Bytes of the journal on disk.", loop.owner.journal_bytes())
         yield one("llmtrace_store_bytes", "gauge", "Bytes of the database on disk.", loop.owner.store_bytes())
     except LlmtraceError:
@@ -73,6 +74,13 @@ def _account(summary: "Summary") -> Iterator[Metric]:
     yield one("llmtrace_spans_pending", "gauge", "Spans that ended and are not read yet.", summary.pending)
     dropped = [({"reason": reason}, float(n)) for reason, n in sorted(summary.dropped.items())]
     yield Metric("llmtrace_spans_dropped_total", "counter", "Spans that were not stored, by reason.", dropped)
+
+
+def _deliveries(found: list[dict[str, Any]]) -> Iterator[Metric]:
+    arrived = [({"to": d["to"]}, float(d["delivered"])) for d in found]
+    lost = [({"to": d["to"], "reason": r}, float(n)) for d in found for r, n in sorted(d["dropped"].items())]
+    yield Metric("llmtrace_delivered_spans_total", "counter", "Spans that a destination took.", arrived)
+    yield Metric("llmtrace_undelivered_spans_total", "counter", "Spans that a destination never gets, by reason.", lost)
 
 
 def _received(intake: Intake) -> Iterator[Metric]:

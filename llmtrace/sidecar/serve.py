@@ -8,8 +8,9 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from llmtrace.errors import ConfigError, StoreLocked
 from llmtrace.owner import DB_NAME, Owner
 from llmtrace.sidecar import metrics
 from llmtrace.sidecar.api import routes
+from llmtrace.sidecar.forward import Forwarder
 from llmtrace.sidecar.guard import LOOPBACK_HOSTS, Guard
 from llmtrace.sidecar.intake import Intake
 from llmtrace.sidecar.loop import OwnerLoop
@@ -28,6 +30,7 @@ from llmtrace.sidecar.server import Server, address_of, is_loopback, listen
 from llmtrace.store.lock import WAIT_S, read_owner
 
 KIND = "serve"
+FORWARD_STOP_S = 2.0
 TOKEN_FILE = "serve.token"
 log = logging.getLogger("llmtrace.sidecar")
 
@@ -42,6 +45,8 @@ class ServeSettings:
     port: int = 4318
     grpc_port: int | None = 4317
     token: str | None = None
+    forward: tuple[str, ...] = ()
+    forward_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,14 @@ def run(settings: ServeSettings, on_ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM or SIGINT. ON_READY is called with the addresses once requests are answered.
 
     Raises:
-        ConfigError: the host is not loopback and there is no token.
+        ConfigError: the host is not loopback and there is no token, or spans must not be forwarded there.
         PortTaken: another process listens on a port.
         StoreLocked: another process owns the database and does not let go.
         StoreUnreadable: the database is damaged, or of a newer llmtrace.
     """
     if not is_loopback(settings.host) and not settings.token:
         raise ConfigError(f"on {settings.host} others reach this server: name a token with --token or LLMTRACE_TOKEN")
+    forwarders = [Forwarder(settings.home, url, settings.forward_headers) for url in settings.forward]
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(listen(settings.host, settings.port))
         url = address_of(listening)
@@ -72,6 +78,9 @@ def run(settings: ServeSettings, on_ready: Callable[[Addresses], None]) -> None:
         intake = Intake(settings.home)
         stack.callback(intake.close)
         loop.also_check(intake.problems)
+        for forwarder in forwarders:
+            forwarder.wake()
+            stack.callback(_close_forwarder, forwarder)
         loop.start()
         intake.start()
         token_file = stack.enter_context(_token_file(settings))
@@ -81,6 +90,10 @@ def run(settings: ServeSettings, on_ready: Callable[[Addresses], None]) -> None:
         loop.owner.lock.publish(url, token_file)
         stack.callback(loop.owner.lock.publish)
         server.run([listening])
+
+
+def _close_forwarder(forwarder: Forwarder) -> None:
+    forwarder.close(time.monotonic() + FORWARD_STOP_S)
 
 
 def _own(settings: ServeSettings) -> Owner:
