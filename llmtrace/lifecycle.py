@@ -3,7 +3,7 @@
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llmtrace import config
@@ -11,6 +11,7 @@ from llmtrace.errors import ConfigError
 from llmtrace.instrument.capture import Capture, Shipper
 from llmtrace.instrument.pipeline import Exporter
 from llmtrace.instrument.quiet import quietly
+from llmtrace.model import AttributeValue, Call
 
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
@@ -62,7 +63,13 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            _capture = Capture(settings, lambda: _make_exporter(settings), lambda: _make_shipper(settings))
+            describe_cost = quietly(_make_cost_description) if settings.share_spans else None
+            _capture = Capture(
+                settings,
+                lambda: _make_exporter(settings),
+                lambda: _make_shipper(settings),
+                describe_cost or (lambda call: {}),
+            )
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
@@ -90,6 +97,15 @@ def shutdown(timeout: float = 2.0) -> bool:
         return True
     quietly(capture.unpatch)
     return capture.close(timeout)
+
+
+def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
+    from llmtrace.otlp_export import cost_attributes
+    from llmtrace.pricing import load_book, price_call
+
+    book = load_book()
+    return lambda call: cost_attributes(price_call(book, call))
 
 
 def _make_exporter(settings: config.Settings) -> Exporter | None:

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,9 +14,10 @@ from llmtrace.config import Settings
 from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
-from llmtrace.model import Attributes, Span
+from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
@@ -51,8 +52,12 @@ class Capture:
         settings: Settings,
         make_exporter: Callable[[], Exporter | None],
         make_shipper: Callable[[], Shipper | None] = lambda: None,
+        describe_cost: Callable[[Call], Mapping[str, AttributeValue]] = lambda call: {},
     ) -> None:
-        """Prepare to record as SETTINGS say; MAKE_EXPORTER and MAKE_SHIPPER give each process its ways out."""
+        """Prepare to record as SETTINGS say; MAKE_EXPORTER and MAKE_SHIPPER give each process its ways out.
+
+        DESCRIBE_COST gives the attributes that say what a call cost, for spans that are shared.
+        """
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
@@ -60,6 +65,8 @@ class Capture:
         self._imports: PatchOnImport | None = None
         self._is_closed = False
         self.pipeline = self._new_pipeline()
+        self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
+        self._silenced: list[SilencedTracing] = []
         self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
     def begin(self) -> None:
@@ -87,6 +94,9 @@ class Capture:
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
+        for tracing in self._silenced:
+            tracing.undo()
+        self._silenced.clear()
         if self.attempt_spans is not None:
             self.attempt_spans.undo()
 
@@ -114,6 +124,8 @@ class Capture:
         family = find_family(module.__name__.partition(".")[0])
         if family is not None:
             self._patches.append(Patches(module, family, self))
+            if self.shared_spans is not None:
+                self._silenced.append(SilencedTracing(module))
 
     def _new_pipeline(self) -> Pipeline:
         settings = self.settings

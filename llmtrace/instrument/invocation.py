@@ -17,7 +17,7 @@ from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, CallStatus, Request, Response
+from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
 from llmtrace.providers.base import no_content
 
@@ -34,16 +34,23 @@ class Sink(Protocol):
         """Take INVOCATION, without waiting and without raising."""
 
 
+class Shared(Protocol):
+    """The span of a call in the app's own OpenTelemetry pipeline."""
+
+    def end(self, invocation: "Invocation") -> None:
+        """End it with what is known of INVOCATION."""
+
+
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink", "attempts", "captures",
-        "ended_at",
-        "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response", "http_status",
-        "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes", "response",
-        "response_bytes", "retries", "scope", "sent", "settings", "span_id", "spoke_at", "started", "started_at_ns",
-        "status", "trace_id", "was_shown",
+        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
+        "attempts", "call", "captures",
+        "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
+        "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
+        "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
+        "started", "started_at_ns", "status", "trace_id", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +93,8 @@ class Invocation:
         self.http_response: Any = None
         self.error: BaseException | None = None
         self.status: CallStatus = "ok"
+        self.shared: Shared | None = None
+        self.call: Call | None = None
 
     # What the choke points see, in the order of a call
 
@@ -173,7 +182,8 @@ class Invocation:
             self.fail(error)
             return
         self._finish_body()
-        self.end("ok" if self._saw_end or self.fold is None or self.fold.complete else "cancelled")
+        is_done = self._saw_end or self.fold is None or self.fold.complete
+        self.end("ok" if is_done else "cancelled", is_collecting=True)
 
     def _finish_body(self) -> None:
         if self.reader is not None and not self.was_shown:
@@ -196,8 +206,11 @@ class Invocation:
         if self.response is None:
             self.response_bytes = quietly(content_of, response)
 
-    def end(self, status: CallStatus) -> None:
-        """End with STATUS, once: whoever comes second changes nothing."""
+    def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
+        """End with STATUS, once: whoever comes second changes nothing.
+
+        IS_COLLECTING: it may be the garbage collector who says so, in the middle of anything.
+        """
         try:
             self._endings.pop()  # atomic, unlike a flag
         except IndexError:
@@ -213,6 +226,8 @@ class Invocation:
             if response is not None:
                 for name in HOOKS:
                     response.__dict__.pop(name, None)
+        if self.shared is not None and not is_collecting:
+            quietly(self.shared.end, self)
         self._sink.put(self)
 
     # While it waits to be written

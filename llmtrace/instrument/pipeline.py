@@ -212,7 +212,9 @@ class Pipeline:
     def _to_span(self, invocation: Invocation | Span) -> Span:
         if isinstance(invocation, Span):
             return replace(invocation, resource=self._resource)
-        return codec.to_span(to_call(invocation), self._resource)
+        if invocation.shared is not None:
+            quietly(invocation.shared.end, invocation)
+        return codec.to_span(invocation.call or to_call(invocation), self._resource)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""

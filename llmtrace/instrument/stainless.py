@@ -9,12 +9,11 @@ hook that is missing from one costs detail, not the call.
 import functools
 from collections.abc import Callable
 from types import ModuleType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from llmtrace.config import Settings
 from llmtrace.instrument.captured import captured_by
+from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
-from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
 from llmtrace.providers import Endpoint, Family, find_endpoint
@@ -35,24 +34,6 @@ class OpenResponses(dict[int, Invocation]):
         if self.when_empty is not None and not self:
             self.when_empty()
         return found
-
-
-class AttemptSpans(Protocol):
-    """What traces the HTTP attempts of calls in flight."""
-
-    def watch(self, client: Any) -> None:
-        """Trace what CLIENT sends."""
-
-
-class Capture(Protocol):
-    """What the patches need to know of the capture that made them; a forked child changes its pipeline."""
-
-    settings: Settings
-    pipeline: Pipeline
-
-    @property
-    def attempt_spans(self) -> AttemptSpans | None:
-        """What traces HTTP attempts, where they are to be traced."""
 
 
 class Patches:
@@ -211,6 +192,8 @@ class Patches:
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
         quietly(self._capture.pipeline.start)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
+        if self._capture.shared_spans is not None:
+            quietly(self._capture.shared_spans.begin, invocation)
         if self._capture.attempt_spans is not None:
             quietly(self._capture.attempt_spans.watch, client._client)
         invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
-import calling
 import httpx
 import openai
 import pytest
-from calling import ANTHROPIC, ASYNC_STREAMS, OPENAI, PLAIN, STREAMS, Clients, closing, make_clients, read, run
+from calling import ANTHROPIC, ASYNC_STREAMS, OPENAI, PLAIN, STREAMS, closing, make_clients, read, run
 from opentelemetry import baggage, context, propagate, trace
 from opentelemetry.sdk.trace import TracerProvider
 from otlp_receiver import Receiver
@@ -26,21 +25,7 @@ from llmtrace.pricing import load_book
 from llmtrace.simulator import Fault, Simulator
 from llmtrace.store.duckdb import DuckStore
 
-
-@pytest.fixture(autouse=True)
-def close_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close what `make_clients` made: left to the collector, a socket may go before the client that would close it."""
-    made: list[Clients] = []
-
-    def make(*arguments: Any, **options: Any) -> Clients:
-        made.append(calling.make_clients(*arguments, **options))
-        return made[-1]
-
-    monkeypatch.setitem(globals(), "make_clients", make)
-    yield
-    for clients in made:
-        clients.openai.close()
-        clients.anthropic.close()
+pytestmark = pytest.mark.usefixtures("close_clients")
 
 
 def recorded_spans(home: Path) -> list[Span]:
