@@ -84,14 +84,25 @@ def prompt_texts(body: Mapping[str, Any]) -> list[str]:
 class ChatFold:
     """Gathers the chunks of a streamed completion, of chat or of text."""
 
-    __slots__ = ("_counted_alone", "_finish", "_kept", "_last", "_seen", "_tier", "error", "text_parts", "usage")
+    __slots__ = (
+        "_counted_alone",
+        "_counted_late",
+        "_finish",
+        "_kept",
+        "_last",
+        "_seen",
+        "_tier",
+        "error",
+        "text_parts",
+        "usage",
+    )
 
     def __init__(self) -> None:
         """Start with nothing read."""
         self.text_parts: list[str] = []
         self.usage: Mapping[str, Any] | None = None
         self.error: str | None = None
-        self._counted_alone = False
+        self._counted_alone = self._counted_late = False
         self._seen: set[int] = set()
         self._finish: dict[int, str] = {}
         self._last: Mapping[str, Any] = {}
@@ -104,13 +115,14 @@ class ChatFold:
         self._last = event if event.get("id") or not self._last else self._last
         self._tier = event.get("service_tier") or self._tier
         usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
-        spoke = False
         choices = event.get("choices") or ()
+        if usage:
+            self._counted_late = self._counted_late or (self.usage is None and bool(self._seen))
+            self._counted_alone = not choices
+            self.usage = usage
+        spoke = False
         for choice in choices:
             spoke = self._add_choice(as_mapping(choice)) or spoke
-        if usage:
-            self.usage = usage
-            self._counted_alone = not choices
         return spoke
 
     def _add_choice(self, choice: Mapping[str, Any]) -> bool:
@@ -153,13 +165,13 @@ class ChatFold:
 
     @property
     def usage_complete(self) -> bool:
-        """Whether the provider's final count arrived: in a chunk of its own, or beside choices that all finished.
+        """Whether the provider's final count arrived: in a chunk of its own, after others, or when all finished.
 
-        Some servers count in every chunk what came so far.
+        Some servers count in every chunk, from the first, what came so far.
         """
         if self.usage is None:
             return False
-        return self._counted_alone or (bool(self._seen) and self._seen <= self._finish.keys())
+        return self._counted_alone or self._counted_late or (bool(self._seen) and self._seen <= self._finish.keys())
 
 
 ENDPOINTS = (
