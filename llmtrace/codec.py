@@ -128,12 +128,11 @@ def encode(call: Call) -> Attributes:
 
 def to_span(call: Call, resource: Attributes) -> Span:
     """CALL as a span of the process described by RESOURCE."""
-    model = call.request.model
     return Span(
         trace_id=call.trace_id,
         span_id=call.span_id,
         parent_span_id=call.parent_span_id,
-        name=f"{call.request.operation} {model}" if model else call.request.operation,
+        name=span_name(call.request),
         start_ns=call.started_at_ns,
         end_ns=call.started_at_ns + round(call.duration_s * 1e9),
         status_code=STATUS_ERROR if call.status == "error" else 0,
@@ -141,6 +140,11 @@ def to_span(call: Call, resource: Attributes) -> Span:
         resource=resource,
         scope=s.SCOPE_NAME,
     )
+
+
+def span_name(request: Request) -> str:
+    """The name of the span of a call with REQUEST."""
+    return f"{request.operation} {request.model}" if request.model else request.operation
 
 
 def decode(span: Span) -> Call | None:

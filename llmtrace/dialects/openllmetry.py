@@ -15,7 +15,7 @@ from llmtrace.model import Call, Span
 KIND = "traceloop.span.kind"
 REQUEST_TYPE = "llm.request.type"
 OPERATIONS = {"chat": "chat", "completion": "text_completion", "embedding": "embeddings"}
-CHUNK_EVENT = "llm.content.completion.chunk"
+CHUNK_EVENTS = frozenset({"gen_ai.content.completion.chunk", "llm.content.completion.chunk"})
 
 RENAMED: Aliases = (
     (s.REQUEST_STREAM, ("gen_ai.is_streaming", "llm.is_streaming")),
@@ -50,7 +50,7 @@ def translate(span: Span) -> Said | None:
     kind = OPERATIONS.get(text(span.attributes, REQUEST_TYPE) or "")
     if kind is not None:
         said.setdefault(s.OPERATION_NAME, kind)
-    first = next((event.time_ns for event in span.events if event.name == CHUNK_EVENT), None)
+    first = next((event.time_ns for event in span.events if event.name in CHUNK_EVENTS), None)
     if first is not None and first >= span.start_ns:
         said.setdefault(s.RESPONSE_TIME_TO_FIRST_CHUNK, (first - span.start_ns) / 1e9)
     plain = Span(span.trace_id, span.span_id, None, span.name, span.start_ns, span.end_ns, attributes=said)

@@ -9,6 +9,7 @@ from pathlib import Path
 from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
 from llmtrace.ingest.pricing import price_span
+from llmtrace.ingest.settle import Settler
 from llmtrace.journal import (
     Counter,
     Damage,
@@ -21,10 +22,11 @@ from llmtrace.journal import (
     read_evictions,
     read_segment,
 )
+from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Span
 from llmtrace.pricing import PriceBook
-from llmtrace.store.base import Batch, PricedCall, Process, Store
+from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 
 BATCH_RECORDS = 64
 log = logging.getLogger("llmtrace.ingest")
@@ -54,6 +56,7 @@ class Ingester:
     def __init__(self, store: Store, folder: Path, book: PriceBook) -> None:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
+        self._settler = Settler(store, book)
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
@@ -87,10 +90,12 @@ class Ingester:
             if isinstance(found, Record):
                 self._take(segment, found, work, evictions)
             work.positions[segment.name] = (segment.process, found.end)
-        batch = Batch(work.spans, work.calls, work.positions, tuple(work.processes.values()))
+        calls, revisions = self._settler.settle(work.calls)
+        batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})
-        self._processes.update(work.processes)
+        repeated = len(work.spans) - stored
+        self._processes.update({name: settle(p, repeated) for name, p in work.processes.items()})  # it is one process
         return stored
 
     def _take(self, segment: Segment, record: Record, work: _Work, evictions: list[Eviction]) -> None:
@@ -150,7 +155,11 @@ class Ingester:
 
     def _delete_old(self) -> None:
         """Delete read segments past their retention, and the counters of dead processes that have none left."""
-        deleted = delete_read_segments(self._folder, lambda s: self._positions.get(s.name, 0) >= s.size)
+        others = read_cursors(self._folder).values()
+        deleted = delete_read_segments(
+            self._folder,
+            lambda s: self._positions.get(s.name, 0) >= s.size and all(has_passed(other, s) for other in others),
+        )
         remaining = {s.process for s in list_segments(self._folder)}
         gone = [name for name in self._positions if name in set(deleted)]
         if gone:

@@ -29,6 +29,11 @@ def price_span(book: PriceBook, span: Span) -> PricedCall | None:
     return PricedCall(reading.call, cost, named, environment_of(span), span.scope)
 
 
+def price_again(book: PriceBook, priced: PricedCall) -> PricedCall:
+    """PRICED, whose call has changed, with its price by BOOK."""
+    return replace(priced, cost=_cost(book, priced.call))
+
+
 def _cost(book: PriceBook, call: Call) -> Cost:
     try:
         cost = price_call(book, call)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from llmtrace import semconv
+from llmtrace.providers.openai_responses import FETCH_OPERATION
 from llmtrace.store.base import PricedCall
 from llmtrace.store.duplicates import IDENTITY, RICHES, Key, Sighting, find_duplicates, sighting_of, sighting_of_new
 
@@ -17,7 +18,8 @@ COLUMNS = ", ".join(f"c.{name}" for name in (*IDENTITY, *RICHES))
 RELATED = (
     f"SELECT {COLUMNS}, s.scope FROM call_rows c "  # noqa: S608  (names of our own columns)
     "JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.span_id "
-    "WHERE c.started_at BETWEEN $start AND $end AND s.started_at BETWEEN $start AND $end "
+    f"WHERE c.operation <> '{FETCH_OPERATION}' "
+    "AND c.started_at BETWEEN $start AND $end AND s.started_at BETWEEN $start AND $end "
     "AND (c.response_id IN (SELECT unnest($responses)) OR c.request_id IN (SELECT unnest($requests)) "
     "OR c.span_id IN (SELECT unnest($parents)) OR c.parent_span_id IN (SELECT unnest($spans)))"
 )
@@ -43,12 +45,13 @@ class DuplicateMarks:
         if not calls or not self._may_overlap(calls):
             return list(new_rows)
         places = self._column_places()
-        new = [sighting_of_new(row, places, priced) for row, priced in zip(new_rows, calls, strict=True)]
+        pairs = zip(new_rows, calls, strict=True)
+        new = [sighting_of_new(row, places, p) for row, p in pairs if p.call.request.operation != FETCH_OPERATION]
         stored = self._related(new)
         marks = find_duplicates([*new, *stored])
         self._update([s for s in stored if marks[s.key] != s.duplicate_of], marks)
         at = places["duplicate_of"]
-        return [(*row[:at], marks[s.key], *row[at + 1 :]) for row, s in zip(new_rows, new, strict=True)]
+        return [(*row[:at], marks.get((row[0], row[1]), row[at]), *row[at + 1 :]) for row in new_rows]
 
     def _may_overlap(self, calls: Sequence[PricedCall]) -> bool:
         if any(priced.scope != semconv.SCOPE_NAME for priced in calls):

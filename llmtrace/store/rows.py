@@ -1,12 +1,12 @@
 """Makes table rows of our values: the columns of every table, in the order of the migrations."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmtrace import semconv
-from llmtrace.model import Call, Content, Cost, Span
+from llmtrace.model import Attributes, Call, Content, Cost, Span
 from llmtrace.store.base import PricedCall
 
 LAYER_BOOK = "book"
@@ -43,6 +43,33 @@ def span_row(span: Span, process: str) -> tuple[Any, ...]:
         _json(dict(span.resource)),
         process,
     )
+
+
+def read_span(row: Mapping[str, Any]) -> Span:
+    """The span that ROW of `spans` holds, without the content that stands in `contents`."""
+    start_ns = _ns(row["started_at"])
+    return Span(
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        parent_span_id=row["parent_span_id"],
+        name=row["name"],
+        start_ns=start_ns,
+        end_ns=start_ns + round(row["duration_s"] * 1e9),
+        kind=row["kind"],
+        status_code=row["status_code"],
+        status_message=row["status_message"] or "",
+        attributes=_attributes(row["attributes"]),
+        resource=_attributes(row["resource"]),
+        scope=row["scope"] or "",
+    )
+
+
+def _ns(started_at: datetime) -> int:
+    return (started_at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _attributes(text: str) -> Attributes:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
 
 
 CONTENT_ATTRIBUTES = frozenset(
@@ -107,7 +134,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         cost.price_book,
         priced_at,
         revision,
-        None,
+        priced.duplicate_of,
     )
 
 

@@ -10,9 +10,10 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from replaying import Row
 
 PROVIDERS = ("openai", "azure_openai", "anthropic")
 # The end of a recorded path -> the operation it calls.
@@ -26,22 +27,6 @@ OPERATIONS = (
 )
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 APART = frozenset({"compaction", "advisor_message"})
-
-
-@dataclass(frozen=True)
-class Row:
-    """One recorded exchange, and the operation that it calls."""
-
-    id: str
-    operation: str
-    provider: str
-    status: int
-    streaming: bool
-    request: dict[str, Any]
-    headers: dict[str, str]
-    body: bytes
-    usage: dict[str, Any] | None
-    response_id: str | None = None
 
 
 def find_file() -> Path | None:

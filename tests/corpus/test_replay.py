@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus.recorded import Row, expected_tokens, find_file, load
-from corpus.replaying import SYNC_WAYS, Caller, LoopError, break_early, plain_async, raise_in_loop, serve
+from corpus.recorded import expected_tokens, find_file, load
+from replaying import (
+    READERS,
+    Caller,
+    LoopError,
+    Row,
+    break_early,
+    outcome,
+    plain,
+    plain_async,
+    raise_in_loop,
+    raw,
+    serve,
+    stored,
+)
 
 import llmtrace
-from llmtrace.client import connect
 
 FILE = find_file()
 pytestmark = [
@@ -38,21 +50,12 @@ def sample(rows: list[Row]) -> list[Row]:
     return ordered[:: max(1, len(ordered) // SAMPLE)]
 
 
-def outcome(call: Callable[[], list[str]]) -> tuple[str, list[str]]:
-    """What the caller sees: the name of the exception, and what the call gave."""
-    try:
-        return "", call()
-    except Exception as err:
-        return f"{type(err).__module__}.{type(err).__qualname__}", [str(err)]
+def read_in_turn(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read in one of the ways that it offers."""
+    return READERS[sum(row.id.encode()) % len(READERS)](caller, row)
 
 
-def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """The calls in the database of HOME, by feature."""
-    assert llmtrace.flush(10.0)
-    found: dict[str, list[dict[str, Any]]] = {}
-    for call in connect(home=home).sql("SELECT * FROM calls_all").to_pylist():
-        found.setdefault(call["feature"], []).append(call)
-    return found
+SYNC_WAYS: tuple[Callable[[Caller, Row], list[str]], ...] = (plain, raw, read_in_turn)
 
 
 def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:

@@ -69,10 +69,13 @@ def test_anthropic_counts_caches_and_separate_turns_beside_its_input(usage: dict
     assert anthropic.FAMILY.normalise(usage) == expected
 
 
+@pytest.mark.parametrize("count", [-1, "9", 9.5, True, 10**10], ids=repr)
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
-def test_a_negative_count_is_no_usage(family: Any) -> None:
+def test_what_is_no_count_reads_as_absent_and_cannot_be_billed(family: Any, count: Any) -> None:
+    usage = {"prompt_tokens": count, "input_tokens": count, "completion_tokens": 2, "output_tokens": 2}
+    assert family.normalise(usage) == Usage(output_tokens=2)
     with pytest.raises(InvalidUsage):
-        family.normalise({"prompt_tokens": -1, "input_tokens": -1})
+        family.bill(usage, {}, ())
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)

@@ -45,7 +45,7 @@ def openai_calls(simulator: str) -> dict[str, Callable[[], Any]]:
         "openai cache cold": lambda: create(**long),
         "openai cache warm": lambda: create(**long),
         "openai reasoning": lambda: create(model="o4-mini", messages=QUESTION, max_completion_tokens=3000),
-        "openai tier": lambda: create(**OPENAI, service_tier="flex"),
+        "openai tier": lambda: create(model="o4-mini", messages=QUESTION, service_tier="flex"),
     }
 
 

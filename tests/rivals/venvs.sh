@@ -14,8 +14,8 @@ packages() {
         # Only pre-releases exist.
         otelgenai) echo "openai anthropic opentelemetry-instrumentation-genai-openai>=1.0b0" \
             "opentelemetry-instrumentation-genai-anthropic>=1.0b0" ;;
-        # The generation before, which knows no openai 3.
-        otelv2) echo "openai<3 opentelemetry-instrumentation-openai-v2>=2.0b0" ;;
+        # The generation before, which knows no openai 3 and no later release of its own helper.
+        otelv2) echo "openai<3 opentelemetry-instrumentation-openai-v2>=2.0b0 opentelemetry-util-genai==0.4b0" ;;
         openllmetry) echo "openai anthropic opentelemetry-instrumentation-openai opentelemetry-instrumentation-anthropic" ;;
         *) echo "no such rival: $1" >&2; exit 2 ;;
     esac

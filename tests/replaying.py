@@ -1,4 +1,4 @@
-"""A server that answers with recorded rows, and the ways of calling it that the real SDKs offer."""
+"""A server that answers with the rows it is given, and the ways of calling it that the real SDKs offer."""
 
 import gzip
 import http.server
@@ -6,14 +6,39 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
-from corpus.recorded import Row
+
+import llmtrace
+from llmtrace.client import connect
 
 ROW_HEADER = "X-Row"
 PIECE_BYTES = 700
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exchange: the operation that it calls, what is sent, and what the server answers.
+
+    `breaks`: the connection is cut where the body ends.
+    """
+
+    id: str
+    operation: str
+    provider: str
+    status: int
+    streaming: bool
+    request: dict[str, Any]
+    headers: dict[str, str]
+    body: bytes
+    usage: dict[str, Any] | None = None
+    response_id: str | None = None
+    expect: dict[str, Any] = field(default_factory=dict)
+    breaks: bool = False
 
 
 @contextmanager
@@ -38,7 +63,10 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False) -> Iterator[str]
             for start in range(0, len(body), PIECE_BYTES):
                 piece = body[start : start + PIECE_BYTES]
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-            self.wfile.write(b"0\r\n\r\n")
+            if row.breaks:
+                self.close_connection = True
+            else:
+                self.wfile.write(b"0\r\n\r\n")
 
         do_GET = do_POST
 
@@ -94,14 +122,15 @@ class Caller:
             "retrieve": (lambda: client.responses, "retrieve"),
             "embeddings": (lambda: client.embeddings, "create"),
             "messages": (lambda: client.messages, "create"),
+            "beta_messages": (lambda: client.beta.messages, "create"),
         }[row.operation]
         bound = getattr(resource(), name)
         known = inspect.signature(bound).parameters
         body = dict(row.request)
-        if row.operation == "messages":
+        if row.operation.endswith("messages"):
             body.setdefault("max_tokens", 1024)
         if row.operation == "retrieve":
-            body = {"response_id": row.response_id}
+            body = {"response_id": row.response_id, **body}
         arguments = {k: v for k, v in body.items() if k in known and v is not None}
         arguments["extra_body"] = {k: v for k, v in body.items() if k not in arguments} or None
         arguments["extra_headers"] = {ROW_HEADER: row.id}
@@ -124,18 +153,31 @@ def raw(caller: Caller, row: Row) -> list[str]:
 
 
 def streamed(caller: Caller, row: Row) -> list[str]:
-    """`with_streaming_response`, read in one of the ways that it offers."""
+    """`with_streaming_response`, parsed."""
     method, arguments = caller.method(row, "with_streaming_response")
     with method(**arguments) as response:
-        match sum(row.id.encode()) % 4:
-            case 0:
-                return _read(response.parse())
-            case 1:
-                return list(response.iter_lines())
-            case 2:
-                return [repr(b"".join(response.iter_bytes()))]
-            case _:
-                return [repr(response.read())]
+        return _read(response.parse())
+
+
+def streamed_lines(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read line by line."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return list(response.iter_lines())
+
+
+def streamed_bytes(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read in pieces."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return [repr(b"".join(response.iter_bytes()))]
+
+
+def streamed_whole(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read at once."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return [repr(response.read())]
 
 
 def break_early(caller: Caller, row: Row) -> list[str]:
@@ -165,10 +207,28 @@ def raise_in_loop(caller: Caller, row: Row) -> list[str]:
 async def plain_async(caller: Caller, row: Row) -> list[str]:
     """`plain`, with an async client."""
     method, arguments = caller.method(row)
-    result = await method(**arguments)
-    if isinstance(result, AsyncIterator):
-        return [repr(item) async for item in result]
-    return [repr(result)]
+    return await _read_async(await method(**arguments))
+
+
+async def raw_async(caller: Caller, row: Row) -> list[str]:
+    """`raw`, with an async client."""
+    method, arguments = caller.method(row, "with_raw_response")
+    response = await method(**arguments)
+    return [str(response.status_code), *await _read_async(response.parse())]
+
+
+async def streamed_async(caller: Caller, row: Row) -> list[str]:
+    """`streamed`, with an async client."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    async with method(**arguments) as response:
+        return await _read_async(await response.parse())
+
+
+async def streamed_bytes_async(caller: Caller, row: Row) -> list[str]:
+    """`streamed_bytes`, with an async client."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    async with method(**arguments) as response:
+        return [repr(b"".join([piece async for piece in response.iter_bytes()]))]
 
 
 def _read(result: Any) -> list[str]:
@@ -177,4 +237,33 @@ def _read(result: Any) -> list[str]:
     return [repr(result)]
 
 
-SYNC_WAYS: tuple[Callable[[Caller, Row], list[str]], ...] = (plain, raw, streamed)
+async def _read_async(result: Any) -> list[str]:
+    if isinstance(result, AsyncIterator):
+        return [repr(item) async for item in result]
+    return [repr(result)]
+
+
+READERS = (streamed, streamed_lines, streamed_bytes, streamed_whole)
+ASYNC_WAYS = (plain_async, raw_async, streamed_async, streamed_bytes_async)
+
+
+def outcome(call: Callable[[], list[str]]) -> tuple[str, list[str]]:
+    """What the caller sees: the name of the exception, and what the call gave."""
+    try:
+        return "", call()
+    except Exception as err:
+        return error_of(err)
+
+
+def error_of(err: Exception) -> tuple[str, list[str]]:
+    """ERR as the caller sees it: its class, and its text."""
+    return f"{type(err).__module__}.{type(err).__qualname__}", [str(err)]
+
+
+def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """The calls in the database of HOME, by feature."""
+    assert llmtrace.flush(10.0)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for call in connect(home=home).sql("SELECT * FROM calls_all").to_pylist():
+        found.setdefault(call["feature"], []).append(call)
+    return found
