@@ -8,6 +8,7 @@ from llmtrace import semconv as s
 from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects.attribution import attribute
 from llmtrace.dialects.base import Said, text, whole
+from llmtrace.dialects.content import add_content
 from llmtrace.model import Call, Span
 from llmtrace.providers import find_provider
 from llmtrace.providers.openai import find_provider_name
@@ -60,6 +61,7 @@ def complete(said: Said, span: Span) -> None:
     if (status := whole(said, s.HTTP_STATUS_CODE)) is None or not 100 <= status <= 599:
         said.pop(s.HTTP_STATUS_CODE, None)
     attribute(said, span.attributes)
+    add_content(said, span)
 
 
 def find_common_doubts(call: Call) -> Iterable[str]:

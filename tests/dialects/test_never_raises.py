@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, otel_new, otel_old
+from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, otel_new, otel_old, vercel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from llmtrace.pricing import load_book
 from llmtrace.store.base import Batch
 from llmtrace.store.duckdb import DuckStore
 
-BUILDERS = (otel_new, otel_old, openllmetry, openinference, anthropic_sdk)
+BUILDERS = (otel_new, otel_old, openllmetry, openinference, vercel, anthropic_sdk)
 BOOK = load_book()
 NAMES = sorted(
     {
@@ -35,6 +35,8 @@ NAMES = sorted(
         *(n for _, _, others in attribution.KEYS for n in others),
         *base.COUNTS,
         base.TOTAL_TOKENS,
+        *("llm.input_messages.0.message.content", "llm.output_messages.7.message.tool_calls.0.tool_call.function.name"),
+        *("gen_ai.prompt.0.content", "gen_ai.prompt.99999999999.role", "gen_ai.completion.x.content"),
         "metadata",
         "tag.tags",
         "output.value",
@@ -78,9 +80,13 @@ def foreign(draw: st.DrawFn) -> Span:
         st.lists(
             st.builds(
                 SpanEvent,
-                st.sampled_from(["exception", "First Token Stream Event", "llm.content.completion.chunk", "x"]),
+                st.sampled_from(
+                    ["exception", "First Token Stream Event", "gen_ai.content.prompt", "llm.content.completion.chunk"]
+                ),
                 st.integers(0, 2**64 - 1),
-                st.dictionaries(st.sampled_from(["exception.type", "exception.message"]), values, max_size=2),
+                st.dictionaries(
+                    st.sampled_from(["exception.type", "exception.message", "gen_ai.prompt"]), values, max_size=2
+                ),
             ),
             max_size=3,
         )
