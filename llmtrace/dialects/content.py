@@ -1,7 +1,7 @@
 """Prompts and answers of foreign spans, in the shapes in which ours are kept.
 
-Two spellings are met: one attribute for each field of each message, numbered (OpenInference, older OpenLLMetry), and
-events that hold all messages as JSON (OpenTelemetry's generation before attributes had them).
+Three spellings are met: one attribute for each field of each message, numbered (OpenInference, older OpenLLMetry), and
+events that hold all messages, or one each, as JSON (OpenTelemetry's generations before attributes had them).
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.dialects.base import JSON_CHARACTERS, Said
+from llmtrace.dialects.base import JSON_CHARACTERS, Said, mapping
 from llmtrace.model import Attributes, Span
 from llmtrace.providers.content import Message, Part, dump, text_part, tool_call_part
 
@@ -23,6 +23,10 @@ EVENTS = (
     (s.INPUT_MESSAGES, "gen_ai.content.prompt", "gen_ai.prompt"),
     (s.OUTPUT_MESSAGES, "gen_ai.content.completion", "gen_ai.completion"),
 )
+# One event for each message, by the role it has where it does not say.
+MESSAGE_EVENTS = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
+CHOICE_EVENT = "gen_ai.choice"
+EVENT_BODY = "gen_ai.event.content"
 # What OpenInference puts between the parts of a name.
 PADDING = re.compile(r"\b(?:message|message_content|tool_call|function)\.")
 MOST_MESSAGES = 10_000
@@ -38,6 +42,27 @@ def add_content(said: Said, span: Span) -> None:
         if name not in said:
             texts = (e.attributes.get(attribute) for e in span.events if e.name == event)
             _set(said, name, [_message(row) for text in texts for row in _rows(text)])
+    if s.INPUT_MESSAGES not in said:
+        asked = ((MESSAGE_EVENTS[e.name], e.attributes) for e in span.events if e.name in MESSAGE_EVENTS)
+        _set(said, s.INPUT_MESSAGES, [_message({"role": role, **_body(a)}) for role, a in asked])
+    if s.OUTPUT_MESSAGES not in said:
+        _set(said, s.OUTPUT_MESSAGES, [_message({"role": "assistant", **choice}) for choice in _choices(span)])
+
+
+def finish_reasons(span: Span) -> tuple[str, ...]:
+    """Why the model stopped, as the events for SPAN's choices say."""
+    return tuple(r for choice in _choices(span) if isinstance(r := choice.get("finish_reason"), str) and r)
+
+
+def _choices(span: Span) -> list[dict[str, Any]]:
+    """The answers in SPAN's events, each with the reason it ended."""
+    bodies = [_body(e.attributes) for e in span.events if e.name == CHOICE_EVENT]
+    return [{**body, **(m if isinstance(m := body.get("message"), dict) else {})} for body in bodies]
+
+
+def _body(attributes: Attributes) -> dict[str, Any]:
+    """What an event says: its attributes, and the JSON object in one of them."""
+    return {**attributes, **mapping(attributes.get(EVENT_BODY))}
 
 
 def _set(said: Said, name: str, messages: Sequence[Message]) -> None:

@@ -97,6 +97,33 @@ def test_events_of_the_generation_before_are_messages() -> None:
     assert loads(found.output_messages)[0]["parts"] == [{"type": "text", "content": "Rain"}]
 
 
+CHOICE = {"index": 0, "finish_reason": "length", "message": {"content": "Rain"}}
+ONE_EACH = otel_old(
+    attributes={"gen_ai.response.finish_reasons": None},
+    events=(
+        SpanEvent("gen_ai.system.message", 5, {"gen_ai.event.content": '{"content": "Be brief."}'}),
+        SpanEvent("gen_ai.user.message", 5, {"content": "Weather?", "gen_ai.system": "openai"}),
+        SpanEvent("gen_ai.choice", 6, {"gen_ai.event.content": json.dumps(CHOICE)}),
+    ),
+)
+
+
+def test_an_event_for_each_message_is_a_message() -> None:
+    found = content(ONE_EACH)
+    assert loads(found.input_messages) == [
+        {"role": "system", "parts": [{"type": "text", "content": "Be brief."}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Weather?"}]},
+    ]
+    answer = {"finish_reason": "length", "role": "assistant", "parts": [{"type": "text", "content": "Rain"}]}
+    assert loads(found.output_messages) == [answer]
+
+
+def test_the_event_of_a_choice_tells_why_it_ended() -> None:
+    reading = dialects.read(ONE_EACH)
+    assert reading is not None
+    assert reading.call.response.finish_reasons == ("length",)
+
+
 def test_a_span_without_messages_has_no_content() -> None:
     reading = dialects.read(otel_new())
     assert reading is not None

@@ -56,7 +56,13 @@ texts = st.one_of(
     st.sampled_from(["chat", "LLM", "EMBEDDING", "embeddings", "openai", "anthropic", "gpt-4o", "claude-sonnet-4-6"]),
     st.sampled_from(["{}", "[", '{"usage": {}}', '{"object": "chat.completion", "usage": {"prompt_tokens": -1}}']),
     st.sampled_from(
-        ['{"type": "message", "usage": {"input_tokens": 1e300, "iterations": 3}}', "NaN", "http://[", "\x00"]
+        [
+            '{"finish_reason": 3, "message": {"content": 3}}',
+            '{"type": "message", "usage": {"input_tokens": 1e300, "iterations": 3}}',
+            "NaN",
+            "http://[",
+            "\x00",
+        ]
     ),
 )
 values: Any = st.one_of(
@@ -80,12 +86,10 @@ def foreign(draw: st.DrawFn) -> Span:
         st.lists(
             st.builds(
                 SpanEvent,
-                st.sampled_from(
-                    ["exception", "First Token Stream Event", "gen_ai.content.prompt", "llm.content.completion.chunk"]
-                ),
+                st.sampled_from(["exception", "First Token Stream Event", "gen_ai.content.prompt", "gen_ai.choice"]),
                 st.integers(0, 2**64 - 1),
                 st.dictionaries(
-                    st.sampled_from(["exception.type", "exception.message", "gen_ai.prompt"]), values, max_size=2
+                    st.sampled_from(["exception.type", "gen_ai.prompt", "gen_ai.event.content"]), values, max_size=2
                 ),
             ),
             max_size=3,
