@@ -19,9 +19,15 @@ PIPE_COLUMNS = 1000
 NOTHING = "–"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows what to exit with."""
+        raise BrokenPipeError
+
+
 def new_console() -> Console:
     """A console as wide as the terminal, or COLUMNS; a pipe has no width that lines would have to fit."""
-    return Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
+    return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
 def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
