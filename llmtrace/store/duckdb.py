@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
 from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows, settle
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
@@ -36,6 +37,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "max_temp_directory_size": "2GiB",
     "preserve_insertion_order": False,
 }
+CLOSE_TIMEOUT_S = 5.0
 READING = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -53,7 +55,9 @@ class DuckStore:
         """
         self.path = path
         self._write_lock = threading.Lock()
-        self._cursor_lock = threading.Lock()
+        self._cursor_lock = threading.Condition()
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._is_closed = False
         self._connection = _open(path)
         self._protect_files()
 
@@ -115,7 +119,15 @@ class DuckStore:
         return self._run(sql, run, timeout_s)
 
     def close(self) -> None:
-        """Let the database go, with everything in its main file."""
+        """Let the database go, with everything in its main file; queries under way end with a StoreError."""
+        with self._cursor_lock:
+            self._is_closed = True
+            # The file stays open for as long as one of them does.
+            deadline = time.monotonic() + CLOSE_TIMEOUT_S
+            while self._cursors and time.monotonic() < deadline:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._cursor_lock.wait(0.05)
         with self._write_lock:
             self._connection.close()
 
@@ -176,7 +188,10 @@ class DuckStore:
 
     def _run(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], _T], timeout_s: float) -> _T:
         with self._cursor_lock:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more")
             cursor = self._connection.cursor()
+            self._cursors.add(cursor)
         timer = threading.Timer(timeout_s, cursor.interrupt)
         try:
             _require_reading(cursor, sql)
@@ -184,12 +199,17 @@ class DuckStore:
             timer.start()
             return run(cursor)
         except duckdb.InterruptException as err:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more") from err
             raise QueryError(f"the query took longer than {timeout_s:g} s; narrow it down") from err
         except duckdb.Error as err:
             raise QueryError(str(err)) from err
         finally:
             timer.cancel()
-            cursor.close()
+            with self._cursor_lock:
+                cursor.close()
+                self._cursors.discard(cursor)
+                self._cursor_lock.notify_all()
 
 
 def _require_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -1,6 +1,7 @@
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ import pytest
 from samples import make_call
 
 from llmtrace import codec
-from llmtrace.errors import QueryError, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError, StoreUnreadable
 from llmtrace.model import Call, Content
 from llmtrace.pricing import load_book, price_call
 from llmtrace.store import migrate as migrations
@@ -236,3 +237,26 @@ def test_a_span_that_was_stored_before_is_settled_as_a_duplicate(store: DuckStor
     )
     account = store.progress().processes["p"]
     assert (account.stored, account.dropped) == (2, {"x": 1, "duplicate": 1})
+
+
+def test_a_store_that_is_closed_ends_its_queries_and_lets_the_file_go(tmp_path: Path) -> None:
+    store = DuckStore(tmp_path / "t.duckdb")
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            store.query("SELECT count(*) FROM range(1000000) a, range(1000000) b")
+        except Exception as err:
+            failures.append(err)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not store._cursors:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    store.close()
+    thread.join()
+    assert [type(f) for f in failures] == [StoreError]
+    with pytest.raises(StoreError, match="not open"):
+        store.query("SELECT 1")
+    DuckStore(tmp_path / "t.duckdb").close()
