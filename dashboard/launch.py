@@ -20,7 +20,9 @@ from llmtrace.errors import ConfigError, LlmtraceError, StoreError
 from llmtrace.owner import DB_NAME, Owner
 from llmtrace.sidecar.api import routes
 from llmtrace.sidecar.guard import Guard
+from llmtrace.sidecar.intake import Intake
 from llmtrace.sidecar.loop import OwnerLoop
+from llmtrace.sidecar.receiver import Receiver
 from llmtrace.store.base import Rows
 from llmtrace.store.lock import read_owner
 
@@ -82,15 +84,19 @@ def run(home: Path, db: Path | None, port: int, on_ready: Callable[[str], None])
     loop = OwnerLoop(Owner(home, place, "dashboard").open(), yields_to="serve")
     source.use(OwnSource(loop, Client(home, place, None, None, "dashboard")))
     loop.owner.lock.publish(url)
-    _serve(url, port, routes(loop), _running(loop), on_ready)
+    intake = Intake(home)
+    loop.also_check(intake.problems)
+    _serve(url, port, [Receiver(intake).route(), *routes(loop)], _running(loop, intake), on_ready)
 
 
 @contextlib.contextmanager
-def _running(loop: OwnerLoop) -> Any:
+def _running(loop: OwnerLoop, intake: Intake) -> Any:
     loop.start()
+    intake.start()
     try:
         yield
     finally:
+        intake.close()
         loop.stop()
 
 

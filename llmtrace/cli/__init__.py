@@ -1,6 +1,7 @@
 """The command `llmtrace`: one file per command, loaded when it is used."""
 
 import importlib
+import keyword
 import os
 import sys
 from typing import Any
@@ -19,6 +20,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("dashboard", "dashboard", "Show the same in a browser, live."),
     ("serve", "server", "Own the database, receive OTLP, and answer questions over HTTP."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
+    ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
 )
 
@@ -35,7 +37,8 @@ class Commands(click.Group):
         for name, extra, _ in COMMANDS:
             if name == cmd_name:
                 try:
-                    loaded = importlib.import_module(f"llmtrace.cli.{name}")
+                    module = name + "_" if keyword.iskeyword(name) else name
+                    loaded = importlib.import_module(f"llmtrace.cli.{module}")
                 except ModuleNotFoundError as err:
                     if (err.name or "").startswith("llmtrace"):
                         raise

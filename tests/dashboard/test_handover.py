@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from llmtrace.dashboard.launch import OwnSource
-from serving import Sidecar, make_payload, serve
+from serving import PROTOBUF, Sidecar, make_payload, serve
 
 from llmtrace.client import Client
 from llmtrace.owner import Owner
@@ -45,9 +45,12 @@ def test_a_dashboard_lets_a_sidecar_have_the_database_and_goes_on(dashboard: str
     held = read_owner(home / "llmtrace.duckdb")
     assert held is not None
     assert (held.kind, held.url) == ("dashboard", dashboard)
+    send = urllib.request.Request(f"{dashboard}/v1/traces", make_payload(2), {"content-type": PROTOBUF})
+    with urllib.request.urlopen(send, timeout=10) as answer:
+        assert answer.status == 200, "it receives OTLP itself"
     with serve(home) as sidecar:
         assert sidecar.send(make_payload(1))[0] == 200
-        assert sidecar.settled(1)["owner"]["kind"] == "serve"
+        assert sidecar.settled(2)["owner"]["kind"] == "serve"
         assert status(dashboard) == 200
         assert status(f"{dashboard}/health") == 200
     assert status(dashboard) == 200
