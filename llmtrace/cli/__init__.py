@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import keyword
 import os
 import sys
 from typing import Any
@@ -33,6 +34,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
+    ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
 )
 
@@ -53,7 +55,8 @@ class Commands(click.Group):
         for name, extra, _ in COMMANDS:
             if name == cmd_name:
                 try:
-                    loaded = importlib.import_module(f"llmtrace.cli.{name}")
+                    module = name + "_" if keyword.iskeyword(name) else name
+                    loaded = importlib.import_module(f"llmtrace.cli.{module}")
                 except ModuleNotFoundError as err:
                     if (err.name or "").startswith("llmtrace"):
                         raise
