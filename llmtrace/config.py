@@ -5,6 +5,7 @@ environment variables.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -49,6 +50,18 @@ def default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("llmtrace", appauthor=False)
+
+
+def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a command whose Python processes are to be recorded, with what is GIVEN set in it."""
+    bootstrap = str(Path(__file__).parent / "bootstrap")
+    before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != bootstrap]
+    return {
+        **os.environ,
+        **{name: value for name, value in given.items() if value is not None},
+        "PYTHONPATH": os.pathsep.join([bootstrap, *before]),
+        "LLMTRACE_RUN_PID": str(os.getpid()),
+    }
 
 
 def token() -> str | None:

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from llmtrace.errors import LlmtraceError, MissingExtra, SidecarUnreachable, StoreError
+from llmtrace.errors import CommandError, LlmtraceError, MissingExtra, SidecarUnreachable, StoreError
 
 EXIT_USAGE, EXIT_CANNOT_RUN = 2, 3
-CANNOT_RUN = (MissingExtra, SidecarUnreachable, StoreError)
+CANNOT_RUN = (CommandError, MissingExtra, SidecarUnreachable, StoreError)
 
 # Name, the extra that it needs, and what the help says, in the order of the help.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("demo", "demo", "Fill a database with a month of traffic and live calls, and show it."),
+    ("run", "", "Run a command with every call of it recorded, without a line of code."),
     ("report", "server", "Show what each feature costs, how fast it is and how often it fails."),
     ("dashboard", "dashboard", "Show the same in a browser, live."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
@@ -75,9 +76,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line, and exit: 0 fine, 1 a check said no, 2 usage, 3 cannot run."""
-    os.umask(0o077)  # what llmtrace writes is for this user alone
+    umask = os.umask(0o077)  # what llmtrace writes is for this user alone
     try:
-        status = cli.main(args=arguments, prog_name="llmtrace", standalone_mode=False)
+        status = cli.main(args=arguments, prog_name="llmtrace", standalone_mode=False, obj=umask)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as err:
