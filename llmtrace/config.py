@@ -52,6 +52,18 @@ def default_home() -> Path:
     return user_data_path("llmtrace", appauthor=False)
 
 
+def propagates_baggage() -> bool:
+    """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
+    given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"
+    return "baggage" in {name.strip().lower() for name in given.split(",")}
+
+
+def baggage_hosts() -> tuple[str, ...]:
+    """The hosts that are told on whose behalf they are asked: `LLMTRACE_BAGGAGE_HOSTS` (`a.internal,*.b.org`)."""
+    given = os.environ.get("LLMTRACE_BAGGAGE_HOSTS", "")
+    return tuple(host for name in given.split(",") if (host := name.strip().lower()))
+
+
 def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
     """The environment of a command whose Python processes are to be recorded, with what is GIVEN set in it."""
     bootstrap = str(Path(__file__).parent / "bootstrap")
