@@ -114,6 +114,10 @@ def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
     if runs:
         # Billed by the container's session, which many calls may share: no call has a price of its own.
         fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
+    images = count(stated, "image_generation_calls")
+    if images:
+        # Billed by the tokens of an image model that the response does not name.
+        fees.append(Quantity("image_generation", Decimal(images), "call"))
     return fees
 
 
