@@ -66,6 +66,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
         finish_reasons=(reason,) if reason else None,
         service_tier=as_text(usage.get("service_tier")),
         refusal_category=as_text(as_mapping(body.get("stop_details")).get("category")),
+        error=(read_error(body) or "error") if body.get("error") else None,
         usage=usage or None,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, read_count
 from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS, read_error
 from llmtrace.providers.openai_response_content import read_response_content
 
@@ -96,7 +96,7 @@ def _tool_requests(body: Mapping[str, Any]) -> dict[str, int]:
         if name is None or (name == "web_search" and as_mapping(item.get("action")).get("type", "search") != "search"):
             continue
         counts["web_search_preview" if name == "web_search" and is_preview else name] += 1
-    billable = as_int(as_mapping(as_mapping(body.get("tool_usage")).get("web_search")).get("num_requests"))
+    billable = read_count(as_mapping(as_mapping(body.get("tool_usage")).get("web_search")), "num_requests")
     if billable is not None:
         counts["web_search_preview" if is_preview else "web_search"] = billable
     return {name: n for name, n in counts.items() if n}
