@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import llmtrace.instrument as _instrument_package  # noqa: F401
 from llmtrace.feature import feature
 from llmtrace.lifecycle import flush, instrument, shutdown, uninstrument
+from llmtrace.release import VERSION
 
 if TYPE_CHECKING:
     from llmtrace.client import Client, connect
     from llmtrace.pricing import price
 
 __all__ = ["Client", "connect", "feature", "flush", "instrument", "price", "shutdown", "uninstrument"]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _LAZY = {"Client": "llmtrace.client", "connect": "llmtrace.client", "price": "llmtrace.pricing"}
 

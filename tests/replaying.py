@@ -262,9 +262,10 @@ def error_of(err: Exception) -> tuple[str, list[str]]:
 
 
 def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """The calls in the database of HOME, by feature."""
+    """The calls in the database of HOME as they stand now, by feature."""
     assert llmtrace.flush(10.0)
     found: dict[str, list[dict[str, Any]]] = {}
-    for call in connect(home=home).sql("SELECT * FROM calls_all").to_pylist():
+    latest = "SELECT * FROM calls_all QUALIFY revision = max(revision) OVER (PARTITION BY trace_id, span_id)"
+    for call in connect(home=home).sql(latest).to_pylist():
         found.setdefault(call["feature"], []).append(call)
     return found

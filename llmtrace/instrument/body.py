@@ -69,4 +69,5 @@ class BodyReader:
             parsed = json.loads(data)
         except ValueError:
             return  # the caller's to find out
-        self._receive(parsed)
+        if isinstance(parsed, dict):
+            self._receive(parsed)

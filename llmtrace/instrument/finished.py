@@ -84,7 +84,9 @@ def _count(invocation: Invocation, response: Response, status: CallStatus) -> tu
     partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
-    if status == "error" and not invocation.first_chunk_at:
+    # The provider's last word was a failure before any output: what that costs, it does not say.
+    is_silent = not invocation.first_chunk_at or (fold.complete and not invocation.spoke_at)
+    if status == "error" and is_silent:
         return partial or Usage(), "missing", True
     return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
 

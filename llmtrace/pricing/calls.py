@@ -13,7 +13,7 @@ from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
-
+UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
@@ -28,13 +28,15 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
     if call.request.operation == FETCH_OPERATION:
         return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    if _is_unfinished(call):
+        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
         models=tuple(dict.fromkeys(n for n in names if n)),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
-        conditions=_conditions(call),
+        conditions=call_conditions(call),
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,
         finish_reasons=call.response.finish_reasons or (),
@@ -42,10 +44,16 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         usage_estimated=call.usage_source == "estimated",
         usage_complete=call.usage_complete and _counts_output(call),
     )
-    return price_usage(book, _usage(call), facts)
+    return price_usage(book, billed_usage(call), facts)
 
 
-def _usage(call: Call) -> RawUsage | None:
+def _is_unfinished(call: Call) -> bool:
+    """Whether CALL made a response in the background: its usage comes when that is fetched."""
+    is_response = call.request.endpoint == "responses" and call.response.id is not None
+    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
+
+
+def billed_usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
     if call.usage_source == "missing":
         return None
@@ -66,7 +74,8 @@ def _counts_output(call: Call) -> bool:
     return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 
 
-def _conditions(call: Call) -> Mapping[str, Any]:
+def call_conditions(call: Call) -> Mapping[str, Any]:
+    """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
+from llmtrace.providers import anthropic_complete
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
@@ -193,6 +194,7 @@ ENDPOINTS = (
         prompt_texts=prompt_texts,
         read_content=read_content,
     ),
+    *anthropic_complete.ENDPOINTS,
 )
 
 FAMILY = Family(

@@ -77,7 +77,7 @@ class ChatFold:
 
     __slots__ = (
         "_counted_alone",
-        "_counts_so_far",
+        "_counted_late",
         "_finish",
         "_kept",
         "_last",
@@ -93,7 +93,7 @@ class ChatFold:
         self.text_parts: list[str] = []
         self.usage: Mapping[str, Any] | None = None
         self.error: str | None = None
-        self._counted_alone = self._counts_so_far = False
+        self._counted_alone = self._counted_late = False
         self._seen: set[int] = set()
         self._finish: dict[int, str] = {}
         self._last: Mapping[str, Any] = {}
@@ -108,9 +108,9 @@ class ChatFold:
         usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
         choices = as_list(event.get("choices"))
         if usage:
-            self.usage = usage
+            self._counted_late = self._counted_late or (self.usage is None and bool(self._seen))
             self._counted_alone = not choices
-            self._counts_so_far = self._counts_so_far or not self._seen
+            self.usage = usage
         spoke = False
         for choice in choices:
             spoke = self._add_choice(as_mapping(choice)) or spoke
@@ -156,13 +156,13 @@ class ChatFold:
 
     @property
     def usage_complete(self) -> bool:
-        """Whether the provider's final count arrived: in a chunk of its own, or late in the stream.
+        """Whether the provider's final count arrived: in a chunk of its own, after others, or when all finished.
 
-        Some servers count in every chunk what came so far: there it is final once all choices are finished.
+        Some servers count in every chunk, from the first, what came so far.
         """
         if self.usage is None:
             return False
-        return not self._counts_so_far or self._counted_alone or self._seen <= self._finish.keys()
+        return self._counted_alone or self._counted_late or (bool(self._seen) and self._seen <= self._finish.keys())
 
 
 ENDPOINTS = (

@@ -138,6 +138,16 @@ def test_who_answers_an_anthropic_client(client: str, provider: str) -> None:
         ("get", "/chat/completions", None),
         ("post", "/chat/completions/abc", None),
         ("post", "/models", None),
+        ("post", "/responses", "responses"),
+        ("post", "/responses?beta=true", "responses"),
+        ("post", "/responses/compact", "responses.compact"),
+        ("get", "/responses/resp_1?stream=true", "responses.retrieve"),
+        ("get", "/responses/resp_1/input_items", None),
+        ("post", "/responses/resp_1/cancel", None),
+        ("post", "/responses/input_tokens", None),
+        ("delete", "/responses/resp_1", None),
+        ("post", "/completions", "completions"),
+        ("post", "/embeddings", "embeddings"),
     ],
 )
 def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected: str | None) -> None:
@@ -152,6 +162,7 @@ def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected:
         ("/v1/messages?beta=true", "messages"),
         ("/v1/messages/count_tokens", None),
         ("/v1/messages/batches", None),
+        ("/v1/complete", "complete"),
     ],
 )
 def test_the_anthropic_endpoints_that_are_recorded(url: str, expected: str | None) -> None:
