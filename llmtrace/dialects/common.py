@@ -45,8 +45,8 @@ ENDPOINTS = {
     ("anthropic", "chat"): "messages",
 }
 BASE_URLS = ("gen_ai.openai.api_base", "llm.openai.api_base", "openai.api_base")
-# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before.
-STATUS_IN_MESSAGE = re.compile(r"^(?:[\w.]+: )?Error code: ([45]\d\d)\b")
+# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before or around.
+STATUS_IN_MESSAGE = re.compile(r"""^(?:[\w.]+(?:: |\(["']))?Error code: ([45]\d\d)\b""")
 UNSTATED_TIERS = (None, "auto", "default", "standard", "standard_only")
 
 
