@@ -1,12 +1,15 @@
 """Every endpoint in every mode: the caller sees the bare run's objects, and one span has the provider's tokens."""
 
+import asyncio
+import gc
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bare import both_ways
 from conftest import recorded_calls
-from surface import CASES, Case, tokens_of
+from surface import CASES, CLIENTS, Case, entered, tokens_of
 
 import llmtrace
 from llmtrace.simulator import Fault, Simulator
@@ -120,3 +123,24 @@ def test_a_call_that_times_out_is_an_error_without_usage(case: Case, simulator: 
     (call,) = recorded_calls(home)
     assert (call.status, call.usage_source, call.http_status) == ("error", "missing", None)
     assert call.error_type == "timeout"
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.mode == "stream" and c.is_async], ids=str)
+def test_a_loop_that_ends_with_a_stream_half_read_closes_it_once(case: Case, simulator: Simulator, home: Path) -> None:
+    closings: list[Any] = []
+
+    async def give_up() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: closings.append(context))
+        async with entered(CLIENTS[case.client][0](simulator, True)) as client:
+            resource = attrgetter(case.surface.path)(client)
+            async for _ in await resource.create(**case.surface.body, stream=True):
+                return
+
+    llmtrace.instrument(home=home)
+    for _ in range(3):
+        asyncio.run(give_up())
+    # What the HTTP library's own generators do at the end of a loop, they do without us.
+    names = [f"{context['asyncgen'].__qualname__}" for context in closings if "asyncgen" in context]
+    assert [name for name in names if "Stream.__stream__" in name or "llmtrace" in name] == []
+    gc.collect()
+    assert [call.status for call in recorded_calls(home)] == ["cancelled"] * 3
