@@ -114,6 +114,8 @@ class Caller:
     def method(self, row: Row, variant: str | None = None) -> tuple[Callable[..., Any], dict[str, Any]]:
         """The SDK's method for ROW (of its VARIANT such as `with_raw_response`), and what to call it with."""
         client = self.clients[row.provider]
+        if row.operation == "complete":
+            return self._complete(row)
         resource, name = {
             "chat": (lambda: client.chat.completions, "create"),
             "completions": (lambda: client.completions, "create"),
@@ -137,6 +139,15 @@ class Caller:
         arguments["timeout"] = 30.0
         method = getattr(getattr(resource(), variant), name) if variant else bound
         return method, arguments
+
+    def _complete(self, row: Row) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The older completion in ROW, which the SDK has no method for any more."""
+        client, headers = self.clients["anthropic"], {ROW_HEADER: row.id}
+        stream = anthropic.AsyncStream if isinstance(client, anthropic.AsyncAnthropic) else anthropic.Stream
+        arguments: dict[str, Any] = {"path": "/v1/complete", "cast_to": object, "body": dict(row.request)}
+        if row.streaming:
+            arguments |= {"stream": True, "stream_cls": stream[object]}
+        return client.post, {**arguments, "options": {"headers": headers, "timeout": 30.0}}
 
 
 def plain(caller: Caller, row: Row) -> list[str]:

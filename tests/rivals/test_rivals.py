@@ -70,7 +70,7 @@ class Comparison:
 def comparison(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
     rival = RIVALS[request.param]
     if not Path(rival.python).exists():
-        pytest.skip(f"no {rival.python}; tests/rivals/venvs.sh makes it")
+        pytest.fail(f"no {rival.python}; tests/rivals/venvs.sh makes it")
     home = tmp_path_factory.mktemp("home")
     names, payloads = run(rival, home)
     append(journal_folder(home), payloads)
