@@ -8,6 +8,7 @@ LlmtraceError
 ├── PriceBookError        price data that contradicts itself
 ├── SidecarUnreachable    a sidecar that does not answer
 ├── SidecarMismatch       what answers is no sidecar, or one of another release
+├── PortTaken             a port that another process listens on
 └── StoreError
     ├── StoreLocked       another process owns the database and does not let go
     └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
@@ -61,6 +62,14 @@ class SidecarUnreachable(LlmtraceError):
 
 class SidecarMismatch(LlmtraceError):
     """What answers is no llmtrace sidecar, or one whose release this one does not get on with."""
+
+
+class PortTaken(LlmtraceError):
+    """Another process listens on a port that is wanted."""
+
+    def __init__(self, host: str, port: int, option: str, reason: str | None) -> None:
+        """Name PORT of HOST, why it cannot be had, and the OPTION that names another."""
+        super().__init__(f"port {port} of {host} cannot be had ({reason}); name another with {option}")
 
 
 class StoreError(LlmtraceError):

@@ -3,14 +3,15 @@
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
-from llmtrace.instrument.capture import Capture
+from llmtrace.instrument.capture import Capture, Shipper
 from llmtrace.instrument.pipeline import Exporter
 from llmtrace.instrument.quiet import quietly
+from llmtrace.model import AttributeValue, Call
 
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
@@ -22,16 +23,21 @@ _capture: Capture | None = None
 def instrument(
     service_name: str | None = None,
     home: str | Path | None = None,
+    endpoint: str | None = None,
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
+    http_spans: bool = False,
+    share_spans: bool = False,
     providers: Sequence[str] | None = None,
 ) -> None:
     """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
 
-    A second call changes nothing. HOME is the directory of journal and database. OTLP is the address of a backend
+    A second call changes nothing. HOME is the directory of journal and database. ENDPOINT is the address of a sidecar
+    elsewhere that the journal is shipped to (default: `LLMTRACE_ENDPOINT`). OTLP is the address of a backend
     that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
-    keeps prompts and answers. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
+    keeps prompts and answers. HTTP_SPANS adds a span per HTTP attempt. SHARE_SPANS gives the calls to the app's own
+    OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
     cannot be done is logged as a warning to the logger `llmtrace`.
     """
     global _capture
@@ -44,9 +50,12 @@ def instrument(
         settings = config.read_settings(
             service_name=service_name,
             home=home,
+            endpoint=endpoint,
             otlp=otlp,
             feature=feature,
             capture_content=capture_content,
+            http_spans=http_spans,
+            share_spans=share_spans,
             providers=None if providers is None else tuple(providers),
         )
     except (ConfigError, TypeError, ValueError, AttributeError) as err:
@@ -54,7 +63,13 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            _capture = Capture(settings, lambda: _make_exporter(settings))
+            describe_cost = quietly(_make_cost_description) if settings.share_spans else None
+            _capture = Capture(
+                settings,
+                lambda: _make_exporter(settings),
+                lambda: _make_shipper(settings),
+                describe_cost or (lambda call: {}),
+            )
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
@@ -68,9 +83,9 @@ def uninstrument() -> None:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Whether every call that ended before is in the journal, and exported, within TIMEOUT seconds."""
+    """Whether every call that ended before is in the journal, shipped and exported, within TIMEOUT seconds."""
     capture = _capture
-    return capture is None or bool(quietly(capture.pipeline.flush, timeout))
+    return capture is None or bool(quietly(capture.flush, timeout))
 
 
 def shutdown(timeout: float = 2.0) -> bool:
@@ -84,9 +99,26 @@ def shutdown(timeout: float = 2.0) -> bool:
     return capture.close(timeout)
 
 
+def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
+    from llmtrace.otlp_export import cost_attributes
+    from llmtrace.pricing import load_book, price_call
+
+    book = load_book()
+    return lambda call: cost_attributes(price_call(book, call))
+
+
 def _make_exporter(settings: config.Settings) -> Exporter | None:
     if settings.otlp_endpoint is None and not settings.otlp_from_environment:
         return None
     from llmtrace.otlp_export import OtlpExporter  # prices, and OpenTelemetry's SDK: only where they are asked for
 
     return OtlpExporter(settings.otlp_endpoint)
+
+
+def _make_shipper(settings: config.Settings) -> Shipper | None:
+    if settings.endpoint is None:
+        return None
+    from llmtrace.shipping import JournalShipper  # an HTTP client: only where one is asked for
+
+    return JournalShipper(settings.home, settings.endpoint, settings.token)

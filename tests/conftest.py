@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from calling import close_clients
 from otlp_receiver import Receiver, receive
 
 import llmtrace
@@ -57,6 +58,13 @@ def nothing_swallowed(request: pytest.FixtureRequest) -> Iterator[None]:
 def home(tmp_path: Path) -> Path:
     """The directory of journal and database of this test."""
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def no_client_left_open() -> Iterator[None]:
+    """Clients are closed with the test that made them."""
+    yield
+    close_clients()
 
 
 @pytest.fixture(autouse=True)

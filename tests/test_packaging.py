@@ -78,7 +78,14 @@ def test_the_base_install_is_the_apps_side_only() -> None:
     base = " ".join(PROJECT["project"]["dependencies"])
     heavy = ("duckdb", "pandas", "pyarrow", "streamlit", "plotly", "ibis", "openai", "anthropic", "litellm", "rich")
     assert [name for name in heavy if name in base] == []
-    assert set(PROJECT["project"]["optional-dependencies"]) == {"server", "dashboard", "clickhouse", "demo", "all"}
+    assert set(PROJECT["project"]["optional-dependencies"]) == {
+        "server",
+        "dashboard",
+        "clickhouse",
+        "demo",
+        "http",
+        "all",
+    }
 
 
 def test_the_versions_agree() -> None:

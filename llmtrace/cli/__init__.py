@@ -9,17 +9,26 @@ from typing import Any
 
 import click
 
-from llmtrace.errors import LlmtraceError, MissingExtra, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused
+from llmtrace.errors import (
+    LlmtraceError,
+    MissingExtra,
+    PortTaken,
+    SidecarMismatch,
+    SidecarUnreachable,
+    StoreError,
+    TokenRefused,
+)
 from llmtrace.release import VERSION
 
 EXIT_USAGE, EXIT_CANNOT_RUN = 2, 3
-CANNOT_RUN = (MissingExtra, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused)
+CANNOT_RUN = (MissingExtra, PortTaken, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused)
 
 # Name, the extra that it needs, and what the help says, in the order of the help.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("demo", "demo", "Fill a database with a month of traffic and live calls, and show it."),
     ("report", "server", "Show what each feature costs, how fast it is and how often it fails."),
     ("dashboard", "dashboard", "Show the same in a browser, live."),
+    ("serve", "server", "Own the database, receive OTLP, and answer questions over HTTP."),
     ("explain", "server", "Show how the cost of one call adds up, price by price."),
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),

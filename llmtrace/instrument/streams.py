@@ -24,9 +24,10 @@ def follow(
     reference = weakref.ref(response)
     response.close = _closing(invocation, reference)
     response.aclose = _closing_async(invocation, reference)
-    if is_raw:
+    if invocation.reader is not None:
         response.iter_bytes = _bytes_of(invocation, reference)
         response.aiter_bytes = _bytes_of_async(invocation, reference)
+    if is_raw:
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
+from llmtrace.providers import anthropic_complete
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts
@@ -79,15 +80,18 @@ def read_rate_limits(headers: Mapping[str, str]) -> dict[str, float]:
             text = headers.get(f"anthropic-ratelimit-{unit}-{kind}")
             if text is not None and text.isdigit():
                 limits[f"{name}.{kind}"] = float(text)
-        reset = headers.get(f"anthropic-ratelimit-{unit}-reset")
-        if reset is not None:
-            limits[f"{name}.reset_s"] = _seconds_until(reset)
+        left_s = _seconds_until(headers.get(f"anthropic-ratelimit-{unit}-reset"))
+        if left_s is not None:
+            limits[f"{name}.reset_s"] = left_s
     return limits
 
 
-def _seconds_until(moment: str) -> float:
-    """Seconds from now until MOMENT, an RFC 3339 time; 0 where it is over."""
-    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(UTC)
+def _seconds_until(moment: str | None) -> float | None:
+    """Seconds from now until MOMENT, an RFC 3339 time; 0 where it is over, None where it is no such time."""
+    try:
+        left = datetime.fromisoformat(moment or "") - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return None
     return max(0.0, round(left.total_seconds(), 3))
 
 
@@ -177,6 +181,7 @@ ENDPOINTS = (
         new_fold=MessageFold,
         read_content=read_content,
     ),
+    *anthropic_complete.ENDPOINTS,
 )
 
 FAMILY = Family(

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, require
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, read_count, require
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -26,14 +26,14 @@ def normalise(usage: RawUsage) -> Usage:
     into = _details(usage, "prompt_tokens_details", "input_tokens_details")
     out = _details(usage, "completion_tokens_details", "output_tokens_details")
     return Usage(
-        input_tokens=count(usage, *INPUT),
-        cached_input_tokens=count(into, "cached_tokens"),
-        cache_write_tokens=count(into, "cache_write_tokens"),
-        output_tokens=count(usage, *OUTPUT),
-        reasoning_tokens=count(out, "reasoning_tokens"),
-        input_audio_tokens=count(into, "audio_tokens"),
-        output_audio_tokens=count(out, "audio_tokens"),
-        image_tokens=count(into, "image_tokens"),
+        input_tokens=read_count(usage, *INPUT),
+        cached_input_tokens=read_count(into, "cached_tokens"),
+        cache_write_tokens=read_count(into, "cache_write_tokens"),
+        output_tokens=read_count(usage, *OUTPUT),
+        reasoning_tokens=read_count(out, "reasoning_tokens"),
+        input_audio_tokens=read_count(into, "audio_tokens"),
+        output_audio_tokens=read_count(out, "audio_tokens"),
+        image_tokens=read_count(into, "image_tokens"),
     )
 
 

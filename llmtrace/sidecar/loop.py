@@ -3,11 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from llmtrace.owner import Owner
 
 INTERVAL_S = 0.5
 STALE_S = 15.0
+LAST_READ_S = 3.0
 log = logging.getLogger("llmtrace.sidecar")
 
 
@@ -20,25 +22,39 @@ class OwnerLoop:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="llmtrace-ingest", daemon=True)
         self._error: str | None = None
+        self._checks: list[Callable[[], list[str]]] = []
         self._read_at = time.monotonic()
+
+    def also_check(self, check: Callable[[], list[str]]) -> None:
+        """Add what CHECK finds to the problems."""
+        self._checks.append(check)
 
     def start(self) -> None:
         """Start reading."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the batch under way, and let the database go."""
+        """Read what is left, as far as it takes no longer than LAST_READ_S, and let the database go."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
+            self._read_last()
         self.owner.close()
+
+    def _read_last(self) -> None:
+        deadline = time.monotonic() + LAST_READ_S
+        try:
+            if not self._thread.is_alive():
+                self.owner.ingest(lambda: time.monotonic() > deadline)
+        except Exception as err:  # it stays in the journal, for the next owner
+            log.warning("the end of the journal was not read: %s", err)
 
     def problems(self) -> list[str]:
         """Why the owner is not well; empty when it is."""
         found = [self._error] if self._error is not None else []
         if time.monotonic() - self._read_at > STALE_S:
             found.append(f"the journal was last read {time.monotonic() - self._read_at:.0f} s ago")
-        return found
+        return found + [problem for check in self._checks for problem in check()]
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -9,7 +9,9 @@ import json
 import os
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +29,9 @@ from llmtrace.store.base import (
     Process,
     Progress,
     Rows,
+    settle,
 )
+from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
 from llmtrace.store.stream import BatchStream, with_integers
 
@@ -46,6 +50,9 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "max_temp_directory_size": "2GiB",
     "preserve_insertion_order": False,
 }
+REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
+KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
+DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
 READING = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -66,21 +73,26 @@ class DuckStore:
         self._cursor_lock = threading.Lock()
         self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
         self._connection = _open(path)
+        self._duplicates = DuplicateMarks(self._connection)
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new. The others are settled in the account."""
         with self._write_lock, _transaction(self._connection):
             known = self._known([(s.trace_id, s.span_id) for s, _ in batch.spans], batch)
-            spans, seen = [], known
+            spans, seen, known_of = [], known, Counter[str]()
             for span, process in batch.spans:
                 key = (span.trace_id, span.span_id)
                 if key not in seen:
                     seen.add(key)
                     spans.append(rows.span_row(span, process))
+                else:
+                    known_of[process] += 1
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
-            self._write_progress(batch)
+            self._revise(batch.revisions)
+            settled = [settle(p, known_of[p.process]) for p in batch.processes]
+            self._write_progress(replace(batch, processes=settled))
         self._protect_files()
         return len(spans)
 
@@ -170,9 +182,26 @@ class DuckStore:
             if key in new:
                 new.discard(key)
                 taken.append(priced)
-        self._append("call_rows", [rows.call_row(p, 1, now) for p in taken])
+        self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
         self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
+
+    def _revise(self, revisions: Sequence[PricedCall]) -> None:
+        """Put REVISIONS in the place of what stands there, which goes to the history."""
+        if not revisions:
+            return
+        keys = {
+            "traces": [p.call.trace_id for p in revisions],
+            "spans": [p.call.span_id for p in revisions],
+        }
+        self._connection.execute(KEEP_REVISED, keys)
+        removed = self._connection.execute(DELETE_REVISED, keys).fetchall()
+        last = {(trace_id, span_id): revision for trace_id, span_id, revision in removed}
+        now = rows.utc_now()
+        for priced in revisions:
+            number = last.get((priced.call.trace_id, priced.call.span_id), 0) + 1
+            self._append("call_rows", [rows.call_row(priced, number, now)])
+            self._append("cost_items", list(rows.item_rows(priced.call, priced.cost, number)))
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]

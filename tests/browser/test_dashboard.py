@@ -414,14 +414,3 @@ def test_it_fits_the_screen(width: int, theme: Any, browser: Browser, demo: Dash
         page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}-full.png")
         page.set_viewport_size({"width": width, "height": height})
     context.close()
-
-
-def test_it_is_quick(page: Page, demo: Dashboard) -> None:
-    began = time.monotonic()
-    visit(page, demo)
-    assert time.monotonic() - began < 8, "a page with a cold cache"
-    began = time.monotonic()
-    page.get_by_role("radio", name="14d").or_(page.get_by_text("14d", exact=True)).first.click()
-    page.wait_for_function("location.search.includes('14d')")
-    settle(page)
-    assert time.monotonic() - began < 4, "a change of the period"

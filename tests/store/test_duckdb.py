@@ -262,3 +262,12 @@ def test_sums_of_integers_are_integers_in_arrow_too(store: DuckStore) -> None:
     store.commit(batch_of(make_call(1), make_call(2)))
     (row,) = store.arrow("SELECT sum(input_tokens) AS n, sum(cost_usd) AS c FROM calls").to_pylist()
     assert (type(row["n"]), row["n"], row["c"]) == (int, 2000, Decimal("0.007"))
+
+
+def test_a_span_that_was_stored_before_is_settled_as_a_duplicate(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), processes=[Process("p", next_span=1, stored=1)]))
+    store.commit(
+        batch_of(make_call(1), make_call(2), processes=[Process("p", next_span=3, stored=3, dropped={"x": 1})])
+    )
+    account = store.progress().processes["p"]
+    assert (account.stored, account.dropped) == (2, {"x": 1, "duplicate": 1})
