@@ -214,7 +214,8 @@ async def raw_async(caller: Caller, row: Row) -> list[str]:
     """`raw`, with an async client."""
     method, arguments = caller.method(row, "with_raw_response")
     response = await method(**arguments)
-    return [str(response.status_code), *await _read_async(response.parse())]
+    parsed = response.parse()  # one SDK's raw responses are parsed at once, the other's are awaited
+    return [str(response.status_code), *await _read_async(await parsed if inspect.isawaitable(parsed) else parsed)]
 
 
 async def streamed_async(caller: Caller, row: Row) -> list[str]:

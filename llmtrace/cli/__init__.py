@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import io
+import keyword
 import os
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from llmtrace.errors import (
+    CommandError,
     LlmtraceError,
     MissingExtra,
     PortTaken,
@@ -21,11 +23,12 @@ from llmtrace.errors import (
 from llmtrace.release import VERSION
 
 EXIT_USAGE, EXIT_CANNOT_RUN = 2, 3
-CANNOT_RUN = (MissingExtra, PortTaken, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused)
+CANNOT_RUN = (CommandError, MissingExtra, PortTaken, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused)
 
 # Name, the extra that it needs, and what the help says, in the order of the help.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("demo", "demo", "Fill a database with a month of traffic and live calls, and show it."),
+    ("run", "", "Run a command with every call of it recorded, without a line of code."),
     ("report", "server", "Show what each feature costs, how fast it is and how often it fails."),
     ("dashboard", "dashboard", "Show the same in a browser, live."),
     ("serve", "server", "Own the database, receive OTLP, and answer questions over HTTP."),
@@ -33,6 +36,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
+    ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),
 )
 
@@ -53,7 +57,8 @@ class Commands(click.Group):
         for name, extra, _ in COMMANDS:
             if name == cmd_name:
                 try:
-                    loaded = importlib.import_module(f"llmtrace.cli.{name}")
+                    module = name + "_" if keyword.iskeyword(name) else name
+                    loaded = importlib.import_module(f"llmtrace.cli.{module}")
                 except ModuleNotFoundError as err:
                     if (err.name or "").startswith("llmtrace"):
                         raise
@@ -101,12 +106,12 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line, and exit: 0 fine, 1 a check said no, 2 usage, 3 cannot run."""
-    os.umask(0o077)  # what llmtrace writes is for this user alone
+    umask = os.umask(0o077)  # what llmtrace writes is for this user alone
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
     try:
-        status = cli.main(args=arguments, prog_name="llmtrace", standalone_mode=False)
+        status = cli.main(args=arguments, prog_name="llmtrace", standalone_mode=False, obj=umask)
         sys.stdout.flush()
     except click.Abort:
         sys.exit(130)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text, as_texts
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts, message_texts
 from llmtrace.providers.openai_content import read_chat_content, read_completion_content
 
 KEPT_TEXT_CHARACTERS = 32_768
@@ -55,8 +55,7 @@ def _output_type(response_format: Any) -> str | None:
 
 def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: a whole completion, or embeddings, which have no choices."""
-    choices = body.get("choices")
-    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in choices] if isinstance(choices, list) else []
+    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in as_list(body.get("choices"))]
     return Response(
         id=as_text(body.get("id")),
         model=as_text(body.get("model")),
@@ -70,15 +69,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
 
 def prompt_texts(body: Mapping[str, Any]) -> list[str]:
     """The texts of the messages in BODY, by reference: what an estimate counts where no usage arrives."""
-    texts: list[str] = []
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list | tuple) else ():
-        content = as_mapping(message).get("content")
-        if isinstance(content, str):
-            texts.append(content)
-        elif isinstance(content, list | tuple):
-            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
-    return texts
+    return message_texts(body.get("messages"))
 
 
 class ChatFold:
@@ -115,7 +106,7 @@ class ChatFold:
         self._last = event if event.get("id") or not self._last else self._last
         self._tier = event.get("service_tier") or self._tier
         usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
-        choices = event.get("choices") or ()
+        choices = as_list(event.get("choices"))
         if usage:
             self._counted_late = self._counted_late or (self.usage is None and bool(self._seen))
             self._counted_alone = not choices
@@ -136,7 +127,7 @@ class ChatFold:
             self._keep(text)
             return True
         if delta.get("tool_calls") or delta.get("function_call") or delta.get("audio"):
-            functions = [as_mapping(t).get("function") for t in delta.get("tool_calls") or ()]
+            functions = [as_mapping(t).get("function") for t in as_list(delta.get("tool_calls"))]
             for function in (*functions, delta.get("function_call")):
                 self._keep(as_mapping(function).get("arguments"))
             return True

@@ -128,6 +128,21 @@ def test_an_empty_request_is_fine_and_leaves_nothing(sidecar: Sidecar) -> None:
         (b"", PROTOBUF, {"host": "evil.example"}, 421),
         (b"", PROTOBUF, {"origin": "https://evil.example"}, 403),
     ],
+    ids=[
+        "bad protobuf",
+        "cut json",
+        "list",
+        "wrong json",
+        "bad utf-8",
+        "deep json",
+        "bad gzip",
+        "cut gzip",
+        "text",
+        "no type",
+        "bad encoding",
+        "bad host",
+        "bad origin",
+    ],
 )
 def test_what_cannot_be_taken_is_refused_in_the_encoding_it_was_sent_in(
     sidecar: Sidecar, body: bytes, kind: str, headers: dict[str, str], status: int
@@ -258,3 +273,5 @@ def test_connections_without_a_request_are_closed(sidecar: Sidecar) -> None:
         connection.settimeout(60)
     assert slow_header.recv(1000) == b"", "closed without an answer"
     assert slow_body.recv(1000).startswith(b"HTTP/1.1 408")
+    slow_header.close()
+    slow_body.close()
