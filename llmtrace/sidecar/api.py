@@ -1,5 +1,6 @@
 """The API of an owner: named questions and read-only SQL, as JSON or Arrow, and its health."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from llmtrace.errors import LlmtraceError, QueryError, StoreError
 from llmtrace.rendering import plain, report_json
+from llmtrace.sidecar.body import BadBody, Bodies
 from llmtrace.sidecar.loop import OwnerLoop
 
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
@@ -32,7 +34,7 @@ class _Api:
     """Handlers; the plain ones run on a thread of the server's pool, so that a slow query holds up nobody."""
 
     def __init__(self, loop: OwnerLoop) -> None:
-        self._loop = loop
+        self._loop, self._bodies = loop, Bodies(SQL_BYTES)
 
     def health(self, request: Request) -> Response:
         """200, or 503 with the reasons."""
@@ -61,11 +63,11 @@ class _Api:
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return _error(415, 'send application/json: {"sql": "SELECT ..."}')
-        if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
-            return _error(413, "the SQL is too long")
         try:
-            text = (await request.json())["sql"]
-        except (ValueError, KeyError, TypeError):
+            text = json.loads(await self._bodies.read(request))["sql"]
+        except BadBody as err:
+            return _error(err.status, str(err))
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _error(400, 'send {"sql": "SELECT ..."}')
         return await run_in_threadpool(_guarded(self._run_sql), request, str(text))
 
