@@ -1,7 +1,6 @@
 """The receiver of OTLP: checks a request, gives it to the journal, and answers when the disk has it."""
 
 import asyncio
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 REQUEST_SPANS = 10_000
 DECODED_AT_ONCE = 2
 PROTOBUF_TYPES = frozenset({PROTOBUF_TYPE, "application/protobuf"})
-log = logging.getLogger("llmtrace.sidecar")
 
 
 @dataclass(frozen=True, slots=True)

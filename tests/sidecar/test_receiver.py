@@ -271,9 +271,15 @@ def test_connections_without_a_request_are_closed(sidecar: Sidecar) -> None:
     slow_header.sendall(head)
     slow_body = socket.create_connection(("127.0.0.1", sidecar.port))
     slow_body.sendall(head + b"content-length: 1000\r\n\r\nx")
-    for connection in (slow_header, slow_body):
+    slow_sql = socket.create_connection(("127.0.0.1", sidecar.port))
+    slow_sql.sendall(
+        b"POST /api/v1/sql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{"
+    )
+    for connection in (slow_header, slow_body, slow_sql):
         connection.settimeout(60)
     assert slow_header.recv(1000) == b"", "closed without an answer"
     assert slow_body.recv(1000).startswith(b"HTTP/1.1 408")
+    assert slow_sql.recv(1000).startswith(b"HTTP/1.1 408")
+    slow_sql.close()
     slow_header.close()
     slow_body.close()
