@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from llmtrace.errors import QueryError, StoreError, StoreLocked, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError
 from llmtrace.store import rows
 from llmtrace.store.base import (
     CUT_KEY,
@@ -33,7 +33,7 @@ from llmtrace.store.base import (
     settle,
 )
 from llmtrace.store.duckdb_duplicates import DuplicateMarks
-from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
+from llmtrace.store.duckdb_file import open_file, transaction
 from llmtrace.store.stream import BatchStream, with_integers
 
 if TYPE_CHECKING:
@@ -41,16 +41,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    # Files stay readable by the DuckDB release before this one.
-    "storage_compatibility_version": "v1.5.0",
-    "enable_external_access": False,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "memory_limit": "1GB",
-    "max_temp_directory_size": "2GiB",
-    "preserve_insertion_order": False,
-}
 REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
 KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
 DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
@@ -76,13 +66,13 @@ class DuckStore:
         self._cursors: set[duckdb.DuckDBPyConnection] = set()
         self._is_closed = False
         self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
-        self._connection = _open(path)
+        self._connection = open_file(path)
         self._duplicates = DuplicateMarks(self._connection)
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
         """Store BATCH in one transaction; how many of its spans were new. The others are settled in the account."""
-        with self._write_lock, _transaction(self._connection):
+        with self._write_lock, transaction(self._connection):
             known = self._known([(s.trace_id, s.span_id) for s, _ in batch.spans], batch)
             spans, seen, known_of = [], known, Counter[str]()
             for span, process in batch.spans:
@@ -282,48 +272,6 @@ def _require_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = cursor.extract_statements(sql)
     if len(statements) != 1 or statements[0].type.name not in READING:
         raise QueryError("a query is one SELECT (or DESCRIBE, SUMMARIZE, EXPLAIN): this database is only read")
-
-
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    migrations = list_migrations("duckdb")
-    connection = _connect(path)
-    try:
-        version = schema_version(connection)
-        if 0 < version < migrations[-1].number:
-            connection.close()
-            copy_before(path, version)
-            connection = _connect(path)
-        migrate(connection, migrations)
-        connection.execute("SET lock_configuration = true")
-    except duckdb.Error as err:
-        connection.close()
-        raise StoreUnreadable(f"{path} cannot be read: {err}") from err
-    except Exception:
-        connection.close()
-        raise
-    return connection
-
-
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(str(path), config=SETTINGS)
-    except duckdb.IOException as err:
-        if "lock" in str(err).lower():
-            raise StoreLocked(str(path), None) from err
-        raise StoreUnreadable(f"{path} cannot be opened: {err}; move it away to start anew from the journal") from err
-    except duckdb.Error as err:
-        raise StoreUnreadable(f"{path} cannot be opened: {err}; move it away to start anew from the journal") from err
-
-
-@contextlib.contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.execute("BEGIN TRANSACTION")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _process_row(process: Process) -> tuple[Any, ...]:

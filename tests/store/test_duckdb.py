@@ -205,7 +205,7 @@ def test_an_older_database_is_copied_before_it_is_migrated(tmp_path: Path, monke
     store.close()
     known = migrations.list_migrations("duckdb")
     added = migrations.Migration(known[-1].number + 1, "more", "ALTER TABLE spans ADD COLUMN more VARCHAR")
-    monkeypatch.setattr("llmtrace.store.duckdb.list_migrations", lambda engine: [*known, added])
+    monkeypatch.setattr("llmtrace.store.duckdb_file.list_migrations", lambda engine: [*known, added])
     store = DuckStore(tmp_path / "t.duckdb")
     assert store.query("SELECT more FROM spans").rows == [(None,)]
     with duckdb.connect(str(tmp_path / f"t.duckdb.bak-{known[-1].number}")) as backup:
@@ -220,7 +220,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mo
         known[-1].number + 1, "broken", "ALTER TABLE spans ADD COLUMN more VARCHAR; SELECT * FROM nowhere"
     )
     with monkeypatch.context() as patched:
-        patched.setattr("llmtrace.store.duckdb.list_migrations", lambda engine: [*known, broken])
+        patched.setattr("llmtrace.store.duckdb_file.list_migrations", lambda engine: [*known, broken])
         with pytest.raises(StoreUnreadable):
             DuckStore(tmp_path / "t.duckdb")
     store = DuckStore(tmp_path / "t.duckdb")
