@@ -28,16 +28,18 @@ def run() -> None:
     st.set_page_config(page_title=f"{page.title} · llmtrace")
     st.html(f"<style>{theme.STYLE}</style>")
     try:
-        _draw(page.run, pages, scopes)
+        _draw(next(view for view in views.VIEWS if pages[view.path] is page), page.run, pages, scopes)
     except answers.FAILURES as err:
         widgets.failed(err)
         pulse.wait(str(err))
 
 
-def _draw(show_page: Callable[[], None], pages: Mapping[str, Any], scopes: list[Scope]) -> None:
+def _draw(view: views.View, show_page: Callable[[], None], pages: Mapping[str, Any], scopes: list[Scope]) -> None:
     stamp = answers.look()
     if not stamp.calls:
         widgets.start_screen()
+        if view.show_empty is not None:
+            view.show_empty(stamp)
         pulse.wait(stamp.key)
         return
     scope = replace(filters.choose(stamp), pages=pages)

@@ -5,6 +5,7 @@ environment variables.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -51,6 +52,30 @@ def default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("llmtrace", appauthor=False)
+
+
+def propagates_baggage() -> bool:
+    """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
+    given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"
+    return "baggage" in {name.strip().lower() for name in given.split(",")}
+
+
+def baggage_hosts() -> tuple[str, ...]:
+    """The hosts that are told on whose behalf they are asked: `LLMTRACE_BAGGAGE_HOSTS` (`a.internal,*.b.org`)."""
+    given = os.environ.get("LLMTRACE_BAGGAGE_HOSTS", "")
+    return tuple(host for name in given.split(",") if (host := name.strip().lower()))
+
+
+def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a command whose Python processes are to be recorded, with what is GIVEN set in it."""
+    bootstrap = str(Path(__file__).parent / "bootstrap")
+    before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != bootstrap]
+    return {
+        **os.environ,
+        **{name: value for name, value in given.items() if value is not None},
+        "PYTHONPATH": os.pathsep.join([bootstrap, *before]),
+        "LLMTRACE_RUN_PID": str(os.getpid()),
+    }
 
 
 def token() -> str | None:

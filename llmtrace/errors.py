@@ -93,3 +93,7 @@ class StoreLocked(StoreError):
 
 class StoreUnreadable(StoreError):
     """The database is damaged, or was made by a newer llmtrace."""
+
+
+class CommandError(LlmtraceError):
+    """A command that llmtrace was to run cannot be started."""

@@ -1,5 +1,6 @@
 """`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
 
+import functools
 import logging
 import sys
 import threading
@@ -44,7 +45,7 @@ def instrument(
     if config.is_disabled():
         return
     if not sys.platform.startswith(SUPPORTED_PLATFORMS):
-        log.warning("llmtrace records on Linux and macOS; on %s it is switched off", sys.platform)
+        _warn_once(f"llmtrace records on Linux and macOS; on {sys.platform} it is switched off")
         return
     try:
         settings = config.read_settings(
@@ -97,6 +98,11 @@ def shutdown(timeout: float = 2.0) -> bool:
         return True
     quietly(capture.unpatch)
     return capture.close(timeout)
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from calling import close_clients
 from otlp_receiver import Receiver, receive
+from skipping import pytest_make_collect_report, pytest_runtest_makereport
 
 import llmtrace
 from llmtrace import codec, wire
@@ -15,6 +16,8 @@ from llmtrace.journal import Record, journal_folder, list_segments, read_segment
 from llmtrace.model import Call
 from llmtrace.simulator import Simulator
 
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+pytest_plugins = ["pytester"]
 SETTINGS_PREFIXES = ("LLMTRACE_", "OTEL_", "OPENAI_", "ANTHROPIC_")
 
 

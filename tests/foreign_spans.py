@@ -106,3 +106,18 @@ def anthropic_sdk(number: int = 1, scope: str = "com.anthropic.sdk.python", **ch
         **changes.pop("attributes", {}),
     }
     return make_span(number, scope, said, name="anthropic.messages.create", **changes)
+
+
+def vercel(number: int = 1, scope: str = "ai", **changes: Any) -> Span:
+    said = {
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.provider": "openai.chat",
+        "ai.model.id": "gpt-4o",
+        "ai.response.model": "gpt-4o-2024-08-06",
+        "ai.response.id": f"chatcmpl-{number}",
+        "ai.response.finishReason": "stop",
+        "ai.usage.inputTokens": 1000.0,
+        "ai.usage.outputTokens": 100.0,
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, **changes)

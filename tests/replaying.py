@@ -114,6 +114,8 @@ class Caller:
     def method(self, row: Row, variant: str | None = None) -> tuple[Callable[..., Any], dict[str, Any]]:
         """The SDK's method for ROW (of its VARIANT such as `with_raw_response`), and what to call it with."""
         client = self.clients[row.provider]
+        if row.operation == "complete":
+            return self._complete(row)
         resource, name = {
             "chat": (lambda: client.chat.completions, "create"),
             "completions": (lambda: client.completions, "create"),
@@ -137,6 +139,15 @@ class Caller:
         arguments["timeout"] = 30.0
         method = getattr(getattr(resource(), variant), name) if variant else bound
         return method, arguments
+
+    def _complete(self, row: Row) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The older completion in ROW, which the SDK has no method for any more."""
+        client, headers = self.clients["anthropic"], {ROW_HEADER: row.id}
+        stream = anthropic.AsyncStream if isinstance(client, anthropic.AsyncAnthropic) else anthropic.Stream
+        arguments: dict[str, Any] = {"path": "/v1/complete", "cast_to": object, "body": dict(row.request)}
+        if row.streaming:
+            arguments |= {"stream": True, "stream_cls": stream[object]}
+        return client.post, {**arguments, "options": {"headers": headers, "timeout": 30.0}}
 
 
 def plain(caller: Caller, row: Row) -> list[str]:
@@ -214,7 +225,8 @@ async def raw_async(caller: Caller, row: Row) -> list[str]:
     """`raw`, with an async client."""
     method, arguments = caller.method(row, "with_raw_response")
     response = await method(**arguments)
-    return [str(response.status_code), *await _read_async(response.parse())]
+    parsed = response.parse()  # one SDK's raw responses are parsed at once, the other's are awaited
+    return [str(response.status_code), *await _read_async(await parsed if inspect.isawaitable(parsed) else parsed)]
 
 
 async def streamed_async(caller: Caller, row: Row) -> list[str]:
@@ -261,9 +273,10 @@ def error_of(err: Exception) -> tuple[str, list[str]]:
 
 
 def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
-    """The calls in the database of HOME, by feature."""
+    """The calls in the database of HOME as they stand now, by feature."""
     assert llmtrace.flush(10.0)
     found: dict[str, list[dict[str, Any]]] = {}
-    for call in connect(home=home).sql("SELECT * FROM calls_all").to_pylist():
+    latest = "SELECT * FROM calls_all QUALIFY revision = max(revision) OVER (PARTITION BY trace_id, span_id)"
+    for call in connect(home=home).sql(latest).to_pylist():
         found.setdefault(call["feature"], []).append(call)
     return found

@@ -105,7 +105,18 @@ def test_the_public_names_are_those_that_are_documented() -> None:
     import llmtrace
 
     assert sorted(llmtrace.__all__) == sorted(
-        ["Client", "connect", "feature", "flush", "instrument", "price", "shutdown", "uninstrument"]
+        [
+            "Client",
+            "baggage_headers",
+            "connect",
+            "feature",
+            "feature_from_headers",
+            "flush",
+            "instrument",
+            "price",
+            "shutdown",
+            "uninstrument",
+        ]
     )
     assert all(getattr(llmtrace, name).__doc__ for name in llmtrace.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

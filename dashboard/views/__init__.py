@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..answers import Stamp
 from ..scope import Scope
-from . import calls, cost, errors, latency, overview, trace
+from . import calls, cost, data, errors, latency, overview, trace
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A page: its title, path, icon, what it is for, and how it is drawn.
 
-    `needs_calls`: it has nothing to show where no call matches the filters.
+    `needs_calls`: it has nothing to show where no call matches the filters. `show_empty` draws what there is to say
+    where there is no call at all.
     """
 
     title: str
@@ -20,6 +22,7 @@ class View:
     help: str
     show: Callable[[Scope], None]
     needs_calls: bool = True
+    show_empty: Callable[[Stamp], None] | None = None
 
 
 VIEWS: tuple[View, ...] = (
@@ -65,6 +68,15 @@ VIEWS: tuple[View, ...] = (
         "What happened in one piece of work: its spans over time, and what its calls cost together.",
         trace.show,
         needs_calls=False,
+    ),
+    View(
+        "Data",
+        "data",
+        ":material/database:",
+        "Can the figures be trusted: what became of every span, what has no feature or price, prices and their dates.",
+        data.show,
+        needs_calls=False,
+        show_empty=data.show_empty,
     ),
 )
 

@@ -3,11 +3,10 @@
 from functools import partial
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
 from .. import format as fmt
-from .. import links, listing
+from .. import links, listing, rows
 from ..charts import errors, outcomes, series
 from ..format import calls, count, percent, share
 from ..groups import coloured
@@ -76,20 +75,20 @@ def _wasted(row: dict[str, Any]) -> str:
 
 @shielded
 def _rates(scope: Scope, bucket: str) -> None:
-    rows = scope.ask("outcomes", bucket=bucket)
+    found = scope.ask("outcomes", bucket=bucket)
     st.subheader("Share that failed", anchor=False)
-    chart(outcomes.rates(rows, scope.period, bucket), outcomes.rates_takeaway(rows), "error_rates")
+    chart(outcomes.rates(found, scope.period, bucket), outcomes.rates_takeaway(found), "error_rates")
 
 
 @shielded
 def _retries(scope: Scope, bucket: str, total: dict[str, Any]) -> None:
-    rows = scope.ask("outcomes", bucket=bucket)
+    found = scope.ask("outcomes", bucket=bucket)
     said = f"{calls(total['retried'] or 0)}, {count(total['extra_attempts'] or 0)} attempts more"
     st.subheader(f"Tried again :small[:gray[{said}]]", anchor=False)
     if not total["retried"]:
         st.success(f"{calls(total['calls'])} checked: each got its answer at once.", icon=":material/check_circle:")
         return
-    chart(outcomes.waits(rows, scope.period, bucket), outcomes.waits_takeaway(rows), "error_retries")
+    chart(outcomes.waits(found, scope.period, bucket), outcomes.waits_takeaway(found), "error_retries")
 
 
 @shielded
@@ -104,47 +103,34 @@ def _by(scope: Scope, bucket: str) -> None:
     if not scope.totals()["errors"]:
         st.success("None failed: the calls counted above were cancelled by their callers.")
     elif by == "error":
-        rows = scope.ask("series", by=by, bucket=bucket)
-        chart(errors.by_type(rows, scope.period, bucket), errors.takeaway(rows), "error_types")
+        found = scope.ask("series", by=by, bucket=bucket)
+        chart(errors.by_type(found, scope.period, bucket), errors.takeaway(found), "error_types")
     else:
-        rows = [row for row in scope.ask("top_series", by=by, bucket=bucket, top=TOP, rank="errors") if row["errors"]]
-        drawn = series.series_of(rows, FAILED, scope.period, bucket)
+        found = [row for row in scope.ask("top_series", by=by, bucket=bucket, top=TOP, rank="errors") if row["errors"]]
+        drawn = series.series_of(found, FAILED, scope.period, bucket)
         colours = coloured(drawn.groups, scope.known.get(by, ()))
         chart(series.over_time(drawn, colours, height=GROUPS_PX), series.takeaway(drawn), "error_groups")
     _groups(scope, by, name or "type")
 
 
 def _groups(scope: Scope, by: str, name: str) -> None:
-    rows = [row for row in scope.ask("failures", by=by, limit=50) if row["errors"] or row["cancelled"]]
+    found = [row for row in scope.ask("failures", by=by, limit=50) if row["errors"] or row["cancelled"]]
     # Of a type of error every call has failed: a share of its own calls would always be all of them.
-    is_share = by not in ("error", "http_status")
-    data = {
-        "name": [_name(row["key"], by) for row in rows],
-        "failed": [row["errors"] or 0 for row in rows],
-        "rate": [_part(row, "errors") for row in rows],
-        "cancelled": [row["cancelled"] or 0 for row in rows],
-        "of": [row["calls"] for row in rows],
-        "retried": [row["retried"] or 0 for row in rows],
-        "waited": [fmt.duration(row["retry_wait_s"]) for row in rows],
-        "wasted": [_wasted(row) for row in rows],
-        "last": [fmt.moment(row["last_failed_at"]) if row["last_failed_at"] else fmt.UNKNOWN for row in rows],
-    }
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    config: dict[str, Any] = {
-        "name": text(name, width=200, pinned=True),
-        "failed": number("Failed", width=70, format="localized"),
-        "rate": text("Rate", width=66, alignment="right") if is_share else None,
-        "cancelled": number("Cancelled", width=80, format="localized"),
-        "of": number("Of calls", width=76, format="localized") if is_share else None,
-        "retried": number("Tried again", width=86, format="localized"),
-        "waited": text("Waited", width=80, alignment="right"),
-        "wasted": text("Spent on them", width=110, alignment="right", help="By failed and cancelled calls."),
-        "last": text("Last failed (UTC)", width=120),
-    }
-    st.dataframe(
-        pd.DataFrame(data), column_config=config, hide_index=True, height="content" if len(rows) <= 12 else 420,
-        row_height=30, key=f"failures_{by}", alt=f"Failed, cancelled and retried calls by {name}",
-    )  # fmt: skip
+    shares = (
+        rows.figure("Rate", lambda row: _part(row, "errors"), 66),
+        rows.number("Of calls", lambda row: row["calls"], 76),
+    )
+    columns = (
+        rows.text(name, lambda row: _name(row["key"], by), 200),
+        rows.number("Failed", lambda row: row["errors"] or 0, 70),
+        *(() if by in ("error", "http_status") else shares),
+        rows.number("Cancelled", lambda row: row["cancelled"] or 0, 80),
+        rows.number("Tried again", lambda row: row["retried"] or 0, 86),
+        rows.figure("Waited", lambda row: fmt.duration(row["retry_wait_s"]), 80),
+        rows.figure("Spent on them", _wasted, 110, "By failed and cancelled calls."),
+        rows.when("Last failed (UTC)", "last_failed_at", 120),
+    )
+    rows.draw(found, columns, f"failures_{by}", f"Failed, cancelled and retried calls by {name}")
 
 
 def _name(key: str | None, by: str) -> str:
@@ -155,35 +141,22 @@ def _name(key: str | None, by: str) -> str:
 
 @shielded
 def _types(scope: Scope) -> None:
-    rows = scope.ask("failure_types", limit=100)
-    said = "choose a row to see its calls"
-    st.subheader(f"Kinds of failure :small[:gray[{said}]]", anchor=False)
-    data = {
-        "status": [listing.NOT_OK.get(row["status"], row["status"]) for row in rows],
-        "type": [fmt.plain(row["error_type"]) if row["error_type"] else fmt.UNKNOWN for row in rows],
-        "http": [str(row["http_status"]) if row["http_status"] else fmt.UNKNOWN for row in rows],
-        "provider": [fmt.plain(row["provider"]) for row in rows],
-        "model": [fmt.plain(row["model"] or fmt.UNKNOWN) for row in rows],
-        "calls": [row["calls"] for row in rows],
-        "cost": [_known(row) for row in rows],
-        "last": [fmt.moment(row["last_at"]) for row in rows],
-    }
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    config = {
-        "status": text("How", width=100, pinned=True),
-        "type": text("Type", width=200),
-        "http": text("HTTP", width=60),
-        "provider": text("Provider", width=100),
-        "model": text("Model", width=210),
-        "calls": number("Calls", width=70, format="localized"),
-        "cost": text("Cost", width=100, alignment="right"),
-        "last": text("Last (UTC)", width=120),
-    }
-    key = f"kinds_{hash(str(rows)) & 0xFFFFFFFF:08x}"
-    st.dataframe(
-        pd.DataFrame(data), column_config=config, hide_index=True, height="content" if len(rows) <= 12 else 420,
-        row_height=30, key=key, on_select=partial(_see_kind, key, rows), selection_mode=["single-row", "single-cell"],
-        alt="Failed and cancelled calls by kind, provider and model",
+    kinds = scope.ask("failure_types", limit=100)
+    st.subheader("Kinds of failure :small[:gray[choose a row to see its calls]]", anchor=False)
+    columns = (
+        rows.text("How", lambda row: listing.NOT_OK.get(row["status"], row["status"]), 100),
+        rows.name("Type", "error_type", 200),
+        rows.name("HTTP", "http_status", 60),
+        rows.name("Provider", "provider", 100),
+        rows.name("Model", "model", 210),
+        rows.number("Calls", lambda row: row["calls"], 70),
+        rows.figure("Cost", _known, 100),
+        rows.when("Last (UTC)", "last_at", 120),
+    )
+    key = f"kinds_{hash(str(kinds)) & 0xFFFFFFFF:08x}"
+    rows.draw(
+        kinds, columns, key, "Failed and cancelled calls by kind, provider and model",
+        on_select=partial(_see_kind, key, kinds), selection_mode=["single-row", "single-cell"],
     )  # fmt: skip
 
 
@@ -193,11 +166,11 @@ def _known(row: dict[str, Any]) -> str:
     return ("≥ " if row["unknown_cost_calls"] else "") + fmt.money(row["cost_usd"])
 
 
-def _see_kind(key: str, rows: list[dict[str, Any]]) -> None:
+def _see_kind(key: str, kinds: list[dict[str, Any]]) -> None:
     """Go to the calls of the kind whose row was selected."""
     place = links.selected_row(st.session_state[key])
-    if place is not None and place < len(rows):
-        row = rows[place]
+    if place is not None and place < len(kinds):
+        row = kinds[place]
         wanted = {"status": "status", "error": "error_type", "provider": "provider", "model": "model"}
         links.see_chosen("calls", {name: [row[column] or ""] for name, column in wanted.items()})
 
@@ -206,7 +179,7 @@ def _see_kind(key: str, rows: list[dict[str, Any]]) -> None:
 def _latest(scope: Scope, total: dict[str, Any]) -> None:
     chosen = scope.filters.get("status")
     wanted = [status for status in STATUSES if not chosen or status in chosen]
-    rows = scope.ask("calls_page", status=wanted, limit=LATEST)
+    latest = scope.ask("calls_page", status=wanted, limit=LATEST)
     of = count((total["errors"] or 0) + (total["cancelled"] or 0))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Latest :small[:gray[of {of}]]", anchor=False, width="content")
@@ -214,4 +187,4 @@ def _latest(scope: Scope, total: dict[str, Any]) -> None:
             "All of them", icon=":material/list_alt:", key="all_failed", type="tertiary", on_click=links.see_chosen,
             args=("calls", {"status": wanted}),
         )  # fmt: skip
-    links.calls_table(rows, "failed", "The latest failed and cancelled calls", listing.chosen(COLUMNS))
+    links.calls_table(latest, "failed", "The latest failed and cancelled calls", listing.chosen(COLUMNS))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
-from .. import call_panel, facts, links, tree, waterfall
+from .. import call_panel, facts, links, rows, tree, waterfall
 from .. import format as fmt
 from ..answers import ask
 from ..scope import Scope
@@ -42,42 +42,26 @@ def _list(scope: Scope) -> None:
             said = f"**{found['traces']:,} trace{'s' * (found['traces'] != 1)}** · choose a row to see what happened"
             st.markdown(f":small[{said}]", width="content")
             page = st.pagination(pages, key=PAGE, bind="query-params") if pages > 1 else 1
-        rows = scope.ask("traces", limit=PER_PAGE, offset=(page - 1) * PER_PAGE, order=SORTS[sort])
-        _traces(rows)
+        _traces(scope.ask("traces", limit=PER_PAGE, offset=(page - 1) * PER_PAGE, order=SORTS[sort]))
 
 
-def _traces(rows: list[dict[str, Any]]) -> None:
-    ids = [row["trace_id"] for row in rows]
-    table = pd.DataFrame(
-        {
-            "began": [f"{row['started_at']:%d %b %H:%M:%S}" for row in rows],
-            "features": [_features(row) for row in rows],
-            "spans": [fmt.count(row["spans"]) for row in rows],
-            "calls": [fmt.count(row["calls"]) for row in rows],
-            "failed": [fmt.count(row["errors"]) if row["errors"] else "" for row in rows],
-            "cost": [fmt.known_cost(row) for row in rows],
-            "took": [fmt.seconds(row["duration_s"]) for row in rows],
-            "in calls": [fmt.seconds(row["calls_s"]) for row in rows],
-            "trace": ids,
-        }
+def _traces(found: list[dict[str, Any]]) -> None:
+    ids = [row["trace_id"] for row in found]
+    columns = (
+        rows.text("Began (UTC)", lambda row: f"{row['started_at']:%d %b %H:%M:%S}", 124),
+        rows.text("Features", _features, 190),
+        rows.number("Spans", lambda row: row["spans"], 64),
+        rows.number("LLM calls", lambda row: row["calls"], 76, "Of those that match the filters."),
+        rows.figure("Failed", lambda row: fmt.count(row["errors"]) if row["errors"] else "", 64),
+        rows.figure("Cost", fmt.known_cost, 92, "Of the calls that match the filters."),
+        rows.figure("Took", lambda row: fmt.duration(row["duration_s"]), 80, "From its first start to its last end."),
+        rows.figure("In calls", lambda row: fmt.duration(row["calls_s"]), 80, "All its calls together."),
+        rows.text("Trace", lambda row: row["trace_id"], 250),
     )
-    text = st.column_config.TextColumn
-    config = {
-        "began": text("Began (UTC)", width=124, pinned=True),
-        "features": text("Features", width=190),
-        "spans": text("Spans", width=64, alignment="right"),
-        "calls": text("LLM calls", width=76, alignment="right", help="Of those that match the filters."),
-        "failed": text("Failed", width=64, alignment="right"),
-        "cost": text("Cost", width=92, alignment="right", help="Of the calls that match the filters."),
-        "took": text("Took", width=80, alignment="right", help="From its first start to its last end."),
-        "in calls": text("In calls", width=80, alignment="right", help="All its calls together."),
-        "trace": text("Trace", width=250),
-    }
     key = f"traces_{hash(tuple(ids)) & 0xFFFFFFFF:08x}"
-    st.dataframe(
-        table, column_config=config, hide_index=True, height="content", row_height=30, key=key,
+    rows.draw(
+        found, columns, key, "Traces with their features, spans, calls, cost and duration", most_rows=PER_PAGE,
         on_select=partial(_open, key, ids), selection_mode=["single-row", "single-cell"],
-        alt="Traces with their features, spans, calls, cost and duration",
     )  # fmt: skip
 
 
@@ -94,19 +78,19 @@ def _open(key: str, ids: list[str]) -> None:
 
 @shielded
 def _trace(scope: Scope, trace_id: str) -> None:
-    rows = ask(scope.stamp, "trace", {"trace_id": trace_id, "limit": MOST_SPANS})
-    if not rows:
+    spans = ask(scope.stamp, "trace", {"trace_id": trace_id, "limit": MOST_SPANS})
+    if not spans:
         _not_found(scope, trace_id)
         return
     total = ask(scope.stamp, "trace_total", {"trace_id": trace_id})[0]
-    nodes = tree.nodes_of(rows)
+    nodes = tree.nodes_of(spans)
     known = {node.span_id: node for node in nodes}
     chosen = st.query_params.get(SPAN)
     with st.container(border=True, gap="small"):
         _head(scope, trace_id)
-        _figures(total, rows, nodes)
-        if total["spans"] > len(rows):
-            st.markdown(f"Drawn are the first {len(rows):,} of its {total['spans']:,} spans; the figures are of all.")
+        _figures(total, spans, nodes)
+        if total["spans"] > len(spans):
+            st.markdown(f"Drawn are the first {len(spans):,} of its {total['spans']:,} spans; the figures are of all.")
         waterfall.draw(nodes, trace_id, chosen, FALL, _choose)
         _legend(nodes)
     if chosen in known and known[chosen].row is not None:
@@ -122,8 +106,8 @@ def _head(scope: Scope, trace_id: str) -> None:
             st.button("All traces", icon=":material/arrow_back:", key="all_traces", on_click=_leave, type="tertiary")
 
 
-def _figures(total: dict[str, Any], rows: list[dict[str, Any]], nodes: list[tree.Node]) -> None:
-    features = sorted({fmt.group_name(row["feature"]) for row in rows if row["is_call"]})
+def _figures(total: dict[str, Any], spans: list[dict[str, Any]], nodes: list[tree.Node]) -> None:
+    features = sorted({fmt.group_name(row["feature"]) for row in spans if row["is_call"]})
     failed = sum(node.is_failed for node in nodes)
     cells = (
         ("Cost", fmt.known_cost(total)),
@@ -135,7 +119,7 @@ def _figures(total: dict[str, Any], rows: list[dict[str, Any]], nodes: list[tree
         ("Output tokens", fmt.tokens(total["output_tokens"])),
     )
     figures(cells, 100)
-    began = fmt.date_time(min(row["started_at"] for row in rows))
+    began = fmt.date_time(min(row["started_at"] for row in spans))
     of = ", ".join(fmt.code(name, 40) for name in features[:5]) or "no LLM call"
     st.markdown(f":small[Began {began} UTC · {of} · shown whole, whatever the period and the filters]")
 

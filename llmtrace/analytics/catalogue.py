@@ -21,8 +21,16 @@ PARAMETERS: Mapping[str, str] = {
     "bucket": "How long each stretch of time is: minute, hour, day or week.",
     "top": "How many groups to show by themselves.",
     "rank": "What makes a group large: cost_usd, calls, errors, input_tokens or output_tokens.",
-    "limit": "How many calls at most, up to 10,000.",
-    "order": "What comes first: the latest (started_at), dearest (cost_usd) or slowest (duration_s).",
+    "limit": "How many rows at most.",
+    "offset": "How many rows to leave out before the first.",
+    "order": "The column that decides what comes first: the latest, the largest.",
+    "ascending": "Whether the smallest come first instead.",
+    "search": "Text in the id of a trace, span, answer, user or session.",
+    "min_duration_s": "Only calls that took as many seconds, or more.",
+    "min_cost_usd": "Only calls that cost as many US dollars, or more.",
+    "span_id": "The span, 16 hexadecimal digits.",
+    "trace_id": "The trace, 32 hexadecimal digits.",
+    "of": "What is measured: duration_s or ttft_s.",
 }
 
 FILTERS: Mapping[str, str] = {
@@ -38,6 +46,7 @@ FILTERS: Mapping[str, str] = {
     "session": "Calls made in this session.",
     "prompt_version": "Calls made with this version of a prompt.",
     "status": "Calls that ended like this: ok, error or cancelled.",
+    "error": "Calls that failed with this type of error.",
     "cost_status": "Calls whose cost is known like this: exact, estimated, unpriced and so on.",
     "tag": "Calls with this tag, written KEY=VALUE.",
 }
@@ -72,7 +81,45 @@ COLUMNS: Mapping[str, str] = {
     "cost_status": "How the cost is known: exact, estimated, unpriced and so on.",
     "is_other": "Whether the row stands for all groups beyond the largest.",
     "groups": "How many groups the row stands for.",
+    "cancelled": "Calls that the caller gave up; they are not errors.",
+    "retried": "Calls that took more than one attempt.",
+    "extra_attempts": "How many attempts those took beyond the first.",
+    "retry_wait_s": "How long calls waited between their attempts, in seconds.",
+    "wasted_usd": "What failed and cancelled calls are known to have cost, in US dollars.",
+    "unknown_cost_calls": "Failed and cancelled calls whose cost is not known.",
+    "last_failed_at": "When the last call failed, in UTC.",
+    "error_type": "What failed; null for cancelled calls.",
+    "http_status": "The status of the last HTTP response.",
+    "status": "How the calls ended: error or cancelled.",
+    "provider": "Who was asked.",
+    "model": "The model that was asked for.",
+    "streamed": "Calls whose first token was timed.",
+    "timed": "Calls whose speed is known.",
+    "tokens_per_s_p50": "The median speed of output, in tokens per second after the first.",
+    "latency_max_s": "The duration of the slowest call, in seconds.",
+    "bin": "The bin n: from 10^(n/10) to 10^((n+1)/10) seconds.",
+    "trace_id": "The trace.",
+    "started_at": "When its first call started, in UTC.",
+    "duration_s": "How long the whole trace took, in seconds.",
+    "calls_s": "How long its calls took together, in seconds.",
+    "features": "How many features are in it.",
+    "feature": "One of its features.",
+    "models": "How many models are in it.",
+    "spans": "How many spans it has.",
+    "traces": "How many traces there are.",
+    "reason": "Why there is no price.",
+    "usage_source": "Who counted the tokens: provider, estimated (here) or missing.",
+    "failed": "How many of them failed or were cancelled.",
+    "service": "The service that made them.",
+    "environment": "Where that service runs.",
+    "process": "The process that sent them.",
+    "first_at": "When the first of them started, in UTC.",
+    "is_call": "Whether the span is a call to a provider.",
 }
+
+
+# Where a row is a span that may be a call.
+STATUS_OF_CALL: Mapping[str, str] = {"status": RELATIONS["calls"]["status"]}
 
 
 def catalogue() -> dict[str, Any]:
@@ -106,6 +153,8 @@ def _columns(question: Question) -> list[dict[str, Any]]:
     """The columns of the answer; where they are those of a relation, they mean what they mean there."""
     schema = dict(question.build(CALLS).schema().items())
     relation = next((r for r in RELATIONS.values() if set(r) == set(schema)), {})
+    if "span_id" in schema:  # a row is one span: its columns are those of spans and calls
+        relation = relation or {**RELATIONS["calls_all"], **RELATIONS["spans"], **STATUS_OF_CALL}
     return [
         {
             "name": name,

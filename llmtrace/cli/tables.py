@@ -19,9 +19,15 @@ PIPE_COLUMNS = 1000
 NOTHING = "–"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows what to exit with."""
+        raise BrokenPipeError
+
+
 def new_console() -> Console:
     """A console as wide as the terminal, or COLUMNS; a pipe has no width that lines would have to fit."""
-    return Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
+    return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
 def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
@@ -118,6 +124,9 @@ def print_health(health: Mapping[str, Any]) -> None:
     )
     for reason, n in sorted(dropped.items()):
         console.print(f"  dropped: {n:,} {reason}")
+    for delivery in health.get("deliveries", ()):
+        undelivered = "".join(f", {n:,} not ({reason})" for reason, n in sorted(delivery["dropped"].items()))
+        console.print(f"sent     {delivery['delivered']:,} spans to {delivery['to']}{undelivered}")
     store, book = health["store"], health["price_book"]
     console.print(f"store    {store['path']} · {size(store['bytes'])} · {store['calls']:,} calls")
     console.print(f"journal  {health['journal_segments']} segments · {size(health['journal_bytes'])}")
@@ -129,7 +138,7 @@ def print_health(health: Mapping[str, Any]) -> None:
         console.print(f"calls    {found['calls']:,} · {counts}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
-    if not health["problems"] and not lost:
+    if not health["problems"] and lost == dropped.get("duplicate", 0):  # what came twice is kept once
         console.print("[green]Nothing is lost.[/green]")
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from llmtrace import codec, semconv
-from llmtrace.dialects import anthropic_sdk, openinference, openllmetry, otel
+from llmtrace.dialects import anthropic_sdk, openinference, openllmetry, otel, vercel
 from llmtrace.dialects.base import Dialect, Reading, is_below
 from llmtrace.dialects.common import complete, find_common_doubts
 from llmtrace.dialects.usage import settle
@@ -22,6 +22,7 @@ DIALECTS: tuple[Dialect, ...] = (
     anthropic_sdk.DIALECT,
     openinference.DIALECT,
     openllmetry.DIALECT,
+    vercel.DIALECT,
     otel.NEW,
     otel.OLD,
 )

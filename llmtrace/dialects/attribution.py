@@ -15,6 +15,8 @@ ASSOCIATION = "traceloop.association.properties."
 METADATA = ("metadata", "ai.telemetry.metadata.", "langfuse.trace.metadata.", "langfuse.observation.metadata.")
 TAG_LISTS = ("tag.tags", "langfuse.trace.tags")
 MOST_TAGS = 32
+# What LangChain says of itself among the app's metadata.
+NOT_THE_APPS = ("ls_", "lc_", "langgraph_")
 
 # Field to its names among an app's own key-value pairs, and among attributes.
 KEYS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -56,7 +58,11 @@ def _pairs(attributes: Attributes) -> dict[str, str]:
         for start in (ASSOCIATION, *METADATA[1:]):
             if name.startswith(start):
                 pairs[name[len(start) :]] = value
-    return {key: str(value) for key, value in pairs.items() if isinstance(value, str | bool | int | float)}
+    return {key: str(value) for key, value in pairs.items() if _is_the_apps(key, value)}
+
+
+def _is_the_apps(key: str, value: Any) -> bool:
+    return isinstance(value, str | bool | int | float) and not key.startswith(NOT_THE_APPS)
 
 
 def _add_tags(said: Said, attributes: Attributes, pairs: Mapping[str, str]) -> None:

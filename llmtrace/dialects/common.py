@@ -8,6 +8,7 @@ from llmtrace import semconv as s
 from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects.attribution import attribute
 from llmtrace.dialects.base import Said, text, whole
+from llmtrace.dialects.content import add_content, finish_reasons
 from llmtrace.model import Call, Span
 from llmtrace.providers import find_provider
 from llmtrace.providers.openai import find_provider_name
@@ -44,8 +45,8 @@ ENDPOINTS = {
     ("anthropic", "chat"): "messages",
 }
 BASE_URLS = ("gen_ai.openai.api_base", "llm.openai.api_base", "openai.api_base")
-# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before.
-STATUS_IN_MESSAGE = re.compile(r"^(?:[\w.]+: )?Error code: ([45]\d\d)\b")
+# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before or around.
+STATUS_IN_MESSAGE = re.compile(r"""^(?:[\w.]+(?:: |\(["']))?Error code: ([45]\d\d)\b""")
 UNSTATED_TIERS = (None, "auto", "default", "standard", "standard_only")
 
 
@@ -54,12 +55,15 @@ def complete(said: Said, span: Span) -> None:
     _name_server(said)
     said[s.PROVIDER_NAME] = _provider(said, span.scope)
     _name_endpoint(said)
+    if s.RESPONSE_FINISH_REASONS not in said and (reasons := finish_reasons(span)):
+        said[s.RESPONSE_FINISH_REASONS] = reasons
     _list_finish_reasons(said)
     if span.status_code == STATUS_ERROR:
         _name_failure(said, span)
     if (status := whole(said, s.HTTP_STATUS_CODE)) is None or not 100 <= status <= 599:
         said.pop(s.HTTP_STATUS_CODE, None)
     attribute(said, span.attributes)
+    add_content(said, span)
 
 
 def find_common_doubts(call: Call) -> Iterable[str]:

@@ -5,19 +5,17 @@ of it, each time anew. The bill belongs to the first, at the time and to the fea
 new revision, and the fetches are its duplicates. Source: https://developers.openai.com/api/docs/guides/background
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
-from typing import Any
 
 from llmtrace import semconv
 from llmtrace.ingest.pricing import price_again, price_span
-from llmtrace.model import Call, Span
+from llmtrace.model import Call
 from llmtrace.pricing import PriceBook
 from llmtrace.providers.openai_responses import FETCH_OPERATION
 from llmtrace.store.base import PricedCall, Store
+from llmtrace.store.rows import read_span
 
 MAKING = "responses"
 
@@ -95,7 +93,7 @@ class Settler:
         """The stored calls of these responses, as their spans tell them and their latest revision stands."""
         found: dict[tuple[str, str], _Known] = {}
         for row in self._store.query(_of_responses(self._store.dialect, response_ids), limit=None).dicts():
-            priced = price_span(self._book, _span(row))
+            priced = price_span(self._book, read_span(row))
             if priced is None:
                 continue
             has_usage = row["usage_source"] == "provider"
@@ -137,29 +135,6 @@ def _complete(made: Call, fetched: Call) -> Call:
         usage_source=fetched.usage_source,
         usage_complete=fetched.usage_complete,
     )
-
-
-def _span(row: dict[str, Any]) -> Span:
-    """The span in ROW of the table `spans`."""
-    start_ns = int(row["started_at"].replace(tzinfo=UTC).timestamp()) * 10**9 + row["started_at"].microsecond * 1000
-    return Span(
-        trace_id=row["trace_id"],
-        span_id=row["span_id"],
-        parent_span_id=row["parent_span_id"],
-        name=row["name"],
-        start_ns=start_ns,
-        end_ns=start_ns + round(row["duration_s"] * 1e9),
-        kind=row["kind"],
-        status_code=row["status_code"],
-        status_message=row["status_message"] or "",
-        attributes=_attributes(row["attributes"]),
-        resource=_attributes(row["resource"]),
-        scope=row["scope"] or "",
-    )
-
-
-def _attributes(text: str) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
 
 
 def _any_fetch(dialect: str) -> str:

@@ -41,7 +41,7 @@ def to_call(invocation: Invocation) -> Call:
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},
         feature=feature or invocation.settings.feature,
-        feature_source="code" if feature else invocation.settings.feature_source,
+        feature_source=scope.feature_source if scope is not None and feature else invocation.settings.feature_source,
         user_id=scope.user_id if scope is not None else None,
         session_id=scope.session_id if scope is not None else None,
         tenant=scope.tenant if scope is not None else None,

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
-from llmtrace.feature import Scope, current_scope
+from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
@@ -60,7 +61,7 @@ class Invocation:
         self.started_at_ns = time.time_ns()
         self.started = time.perf_counter_ns()
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
-        self.scope = current_scope()
+        self.scope = scope_of_call()
         self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin

@@ -251,6 +251,8 @@ class Pipeline:
     def _count(self) -> None:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
         if self._counter is None:
+            if not self.ended:
+                return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self.process, self._service)
         way_out = self._exporter

@@ -20,6 +20,7 @@ TOOL_CONDITIONS = {
     "web_search_preview": "web_search_calls",
     "file_search": "file_search_calls",
     "code_interpreter": "code_interpreter_calls",
+    "image_generation": "image_generation_calls",
 }
 
 

@@ -8,6 +8,7 @@ add up to the quantity is not given.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 from llmtrace.model import Call
@@ -18,6 +19,7 @@ Path = tuple[str | int, ...]
 # Component, model, and which of several of them.
 Key = tuple[str, str | None, int]
 Amounts = dict[Key, Decimal]
+MOST_TERMS = 6
 
 
 def count_origins(call: Call) -> list[tuple[str, Decimal, str | None]]:
@@ -96,9 +98,14 @@ def _with(tree: Any, path: Path, value: int) -> Any:
 
 
 def _origin(amount: Decimal, terms: list[tuple[int, Path, int]]) -> str | None:
-    """`a.b + c - d`, what is added first; None unless that is AMOUNT."""
-    if not terms or sum(sign * value for sign, _, value in terms) != amount:
-        return None
-    ordered = sorted(terms, key=lambda term: -term[0])
-    parts = [("- " if sign < 0 else "+ ") + ".".join(str(p) for p in path) for sign, path, _ in ordered]
-    return " ".join(parts).removeprefix("+ ")
+    """`a.b + c - d`, what is added first; None unless that is AMOUNT.
+
+    Where usage states a number twice, as a total and in parts, the amount follows both: the parts are told.
+    """
+    for size in range(min(len(terms), MOST_TERMS), 0, -1):
+        for some in sorted(combinations(terms, size), key=lambda some: -sum(len(path) for _, path, _ in some)):
+            if sum(sign * value for sign, _, value in some) == amount:
+                ordered = sorted(some, key=lambda term: -term[0])
+                parts = [("- " if sign < 0 else "+ ") + ".".join(str(p) for p in path) for sign, path, _ in ordered]
+                return " ".join(parts).removeprefix("+ ")
+    return None

@@ -138,6 +138,23 @@ def as_texts(value: Any) -> tuple[str, ...] | None:
     return None
 
 
+def message_texts(messages: Any) -> list[str]:
+    """The texts of MESSAGES, a list of objects with a `content` of text or of parts, by reference."""
+    texts: list[str] = []
+    for message in as_list(messages):
+        content = as_mapping(message).get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list | tuple):
+            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
+    return texts
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """VALUE if it is a list, else an empty one."""
+    return value if isinstance(value, list | tuple) else ()
+
+
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text, as_texts
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts, message_texts
 from llmtrace.providers.openai_content import read_chat_content, read_completion_content
 
 KEPT_TEXT_CHARACTERS = 32_768
@@ -55,8 +55,7 @@ def _output_type(response_format: Any) -> str | None:
 
 def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: a whole completion, or embeddings, which have no choices."""
-    choices = body.get("choices")
-    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in choices] if isinstance(choices, list) else []
+    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in as_list(body.get("choices"))]
     return Response(
         id=as_text(body.get("id")),
         model=as_text(body.get("model")),
@@ -70,28 +69,31 @@ def read_response(body: Mapping[str, Any]) -> Response:
 
 def prompt_texts(body: Mapping[str, Any]) -> list[str]:
     """The texts of the messages in BODY, by reference: what an estimate counts where no usage arrives."""
-    texts: list[str] = []
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list | tuple) else ():
-        content = as_mapping(message).get("content")
-        if isinstance(content, str):
-            texts.append(content)
-        elif isinstance(content, list | tuple):
-            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
-    return texts
+    return message_texts(body.get("messages"))
 
 
 class ChatFold:
     """Gathers the chunks of a streamed completion, of chat or of text."""
 
-    __slots__ = ("_counted_alone", "_finish", "_kept", "_last", "_seen", "_tier", "error", "text_parts", "usage")
+    __slots__ = (
+        "_counted_alone",
+        "_counted_late",
+        "_finish",
+        "_kept",
+        "_last",
+        "_seen",
+        "_tier",
+        "error",
+        "text_parts",
+        "usage",
+    )
 
     def __init__(self) -> None:
         """Start with nothing read."""
         self.text_parts: list[str] = []
         self.usage: Mapping[str, Any] | None = None
         self.error: str | None = None
-        self._counted_alone = False
+        self._counted_alone = self._counted_late = False
         self._seen: set[int] = set()
         self._finish: dict[int, str] = {}
         self._last: Mapping[str, Any] = {}
@@ -104,13 +106,14 @@ class ChatFold:
         self._last = event if event.get("id") or not self._last else self._last
         self._tier = event.get("service_tier") or self._tier
         usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
+        choices = as_list(event.get("choices"))
+        if usage:
+            self._counted_late = self._counted_late or (self.usage is None and bool(self._seen))
+            self._counted_alone = not choices
+            self.usage = usage
         spoke = False
-        choices = event.get("choices") or ()
         for choice in choices:
             spoke = self._add_choice(as_mapping(choice)) or spoke
-        if usage:
-            self.usage = usage
-            self._counted_alone = not choices
         return spoke
 
     def _add_choice(self, choice: Mapping[str, Any]) -> bool:
@@ -124,7 +127,7 @@ class ChatFold:
             self._keep(text)
             return True
         if delta.get("tool_calls") or delta.get("function_call") or delta.get("audio"):
-            functions = [as_mapping(t).get("function") for t in delta.get("tool_calls") or ()]
+            functions = [as_mapping(t).get("function") for t in as_list(delta.get("tool_calls"))]
             for function in (*functions, delta.get("function_call")):
                 self._keep(as_mapping(function).get("arguments"))
             return True
@@ -153,13 +156,13 @@ class ChatFold:
 
     @property
     def usage_complete(self) -> bool:
-        """Whether the provider's final count arrived: in a chunk of its own, or beside choices that all finished.
+        """Whether the provider's final count arrived: in a chunk of its own, after others, or when all finished.
 
-        Some servers count in every chunk what came so far.
+        Some servers count in every chunk, from the first, what came so far.
         """
         if self.usage is None:
             return False
-        return self._counted_alone or (bool(self._seen) and self._seen <= self._finish.keys())
+        return self._counted_alone or self._counted_late or (bool(self._seen) and self._seen <= self._finish.keys())
 
 
 ENDPOINTS = (

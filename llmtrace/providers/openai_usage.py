@@ -76,7 +76,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         _tokens("input_audio", audio_in),
         _tokens("output", total_out - audio_out),
         _tokens("output_audio", audio_out),
-        *_tools(usage, stated),
+        *_tools(stated),
     ]
     return Billing(tuple(quantities), _conditions(stated, total_in))
 
@@ -99,11 +99,10 @@ def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
     return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
 
 
-def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
+def _tools(stated: Mapping[str, Any]) -> list[Quantity]:
     """Fees per tool call: counted in the response's output items, so the caller states them."""
     fees = []
-    searches = count(as_mapping(as_mapping(usage.get("tool_usage")).get("web_search")), "num_requests")
-    searches = searches if searches is not None else count(stated, "web_search_calls")
+    searches = count(stated, "web_search_calls")
     if searches:
         preview = stated.get("tool") == "web_search_preview"
         fees.append(Quantity("web_search_preview" if preview else "web_search", Decimal(searches), "call"))
@@ -114,6 +113,10 @@ def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
     if runs:
         # Billed by the container's session, which many calls may share: no call has a price of its own.
         fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
+    images = count(stated, "image_generation_calls")
+    if images:
+        # Billed by the tokens of an image model that the response does not name.
+        fees.append(Quantity("image_generation", Decimal(images), "call"))
     return fees
 
 

@@ -1,6 +1,7 @@
 """The API of an owner: named questions and read-only SQL, as JSON or Arrow, and its health."""
 
 import io
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from llmtrace.analytics.catalogue import catalogue
 from llmtrace.errors import LlmtraceError, QueryError, StoreError
 from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
+from llmtrace.sidecar.body import BadBody, Bodies
 from llmtrace.sidecar.loop import OwnerLoop
 
 VERSION_HEADER = "llmtrace-version"  # tells a client with which release it speaks
@@ -39,7 +41,7 @@ class _Api:
     """Handlers; the plain ones run on a thread of the server's pool, so that a slow query holds up nobody."""
 
     def __init__(self, loop: OwnerLoop) -> None:
-        self._loop = loop
+        self._loop, self._bodies = loop, Bodies(SQL_BYTES)
 
     def health(self, request: Request) -> Response:
         """200, or 503 with the reasons."""
@@ -86,12 +88,12 @@ class _Api:
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return _error(415, 'send application/json: {"sql": "SELECT ..."}')
-        if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
-            return _error(413, "the SQL is too long")
         try:
-            body = await request.json()
+            body = json.loads(await self._bodies.read(request))
             text, chosen = str(body["sql"]), dict(body.get("filter") or {})
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except BadBody as err:
+            return _error(err.status, str(err))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return _error(400, 'send {"sql": "SELECT ..."}')
         return await run_in_threadpool(_guarded(self._run_sql), request, text, chosen)
 

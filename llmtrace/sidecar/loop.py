@@ -16,9 +16,10 @@ log = logging.getLogger("llmtrace.sidecar")
 class OwnerLoop:
     """An open owner with a thread that reads the journal for it."""
 
-    def __init__(self, owner: Owner) -> None:
-        """Read for OWNER, which is open."""
-        self.owner = owner
+    def __init__(self, owner: Owner, yields_to: str | None = None) -> None:
+        """Read for OWNER, which is open; let it go where an owner of the kind YIELDS_TO asks for the database."""
+        self.owner, self._yields_to = owner, yields_to
+        self.has_yielded = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="llmtrace-ingest", daemon=True)
         self._error: str | None = None
@@ -38,7 +39,8 @@ class OwnerLoop:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
-            self._read_last()
+            if not self.has_yielded:
+                self._read_last()
         self.owner.close()
 
     def _read_last(self) -> None:
@@ -51,6 +53,8 @@ class OwnerLoop:
 
     def problems(self) -> list[str]:
         """Why the owner is not well; empty when it is."""
+        if self.has_yielded:
+            return []
         found = [self._error] if self._error is not None else []
         if time.monotonic() - self._read_at > STALE_S:
             found.append(f"the journal was last read {time.monotonic() - self._read_at:.0f} s ago")
@@ -66,11 +70,18 @@ class OwnerLoop:
                 self._error = f"the journal could not be read into the store: {err}"
                 log.exception("ingest failed; it is tried again")
                 self._reopen()
+            if self._is_wanted():
+                self.has_yielded = True
+                self.owner.close()
+                return
             self._stop.wait(INTERVAL_S)
 
     def _after_batch(self) -> bool:
         self._read_at = time.monotonic()
-        return self._stop.is_set()
+        return self._stop.is_set() or self._is_wanted()
+
+    def _is_wanted(self) -> bool:
+        return self._yields_to is not None and self.owner.lock.wanted_by() == self._yields_to
 
     def _reopen(self) -> None:
         """Open the store anew: after some errors an engine answers nothing any more."""

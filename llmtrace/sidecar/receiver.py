@@ -1,11 +1,10 @@
 """The receiver of OTLP: checks a request, gives it to the journal, and answers when the disk has it."""
 
 import asyncio
-import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 REQUEST_SPANS = 10_000
 DECODED_AT_ONCE = 2
 PROTOBUF_TYPES = frozenset({PROTOBUF_TYPE, "application/protobuf"})
-log = logging.getLogger("llmtrace.sidecar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,8 @@ class Receiver:
         """Give what arrives to INTAKE, as far as it fits BODIES."""
         self._intake = intake
         self._bodies = bodies or Bodies()
-        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
+        # Of its own, so that slow queries hold up no spans; small, so that large requests fit the memory.
+        self._decoding = ThreadPoolExecutor(DECODED_AT_ONCE, "llmtrace-decode")
 
     def route(self) -> Route:
         """The route of OTLP/HTTP."""
@@ -65,8 +64,8 @@ class Receiver:
         """The answer of OTLP: 200 once the disk has the spans."""
         kind = request.headers.get("content-type", "")
         try:
-            examined = await self._read(request, otlp_answers.media_type(kind))
-            await asyncio.wrap_future(self._intake.put(examined.payload, examined.spans, rejected=len(examined.faults)))
+            examined, on_disk = await self._read(request, otlp_answers.media_type(kind))
+            await asyncio.wrap_future(on_disk)
         except BadBody as err:
             return otlp_answers.refused(kind, err.status, str(err), 1 if err.status == 429 else None)
         except Refused as err:
@@ -74,12 +73,16 @@ class Receiver:
             return otlp_answers.refused(kind, status, str(err), err.retry_after_s)
         return otlp_answers.accepted(kind, len(examined.faults), examined.faults)
 
-    async def _read(self, request: Request, kind: str) -> Examined:
+    async def _read(self, request: Request, kind: str) -> "tuple[Examined, Future[None]]":
         if kind != JSON_TYPE and kind not in PROTOBUF_TYPES:
             raise BadBody(415, f"send {PROTOBUF_TYPE} or {JSON_TYPE}, not '{kind[:80]}'")
         body = await self._bodies.read(request)
-        async with self._decoding:  # a few large requests at once, so that they fit the memory
-            return await run_in_threadpool(_decode, body, request.headers.get("content-encoding", ""), kind)
+        encoding = request.headers.get("content-encoding", "")
+        return await asyncio.get_running_loop().run_in_executor(self._decoding, self._take, body, encoding, kind)
+
+    def _take(self, body: bytes, encoding: str, kind: str) -> "tuple[Examined, Future[None]]":
+        examined = _decode(body, encoding, kind)
+        return examined, self._intake.put(examined.payload, examined.spans, len(examined.faults))
 
 
 def _decode(body: bytes, encoding: str, kind: str) -> Examined:

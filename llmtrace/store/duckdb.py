@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
 from llmtrace.store.base import (
     CUT_KEY,
@@ -53,6 +54,7 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
 KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
 DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
+CLOSE_TIMEOUT_S = 5.0
 READING = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -70,7 +72,9 @@ class DuckStore:
         """
         self.path = path
         self._write_lock = threading.Lock()
-        self._cursor_lock = threading.Lock()
+        self._cursor_lock = threading.Condition()
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._is_closed = False
         self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
         self._connection = _open(path)
         self._duplicates = DuplicateMarks(self._connection)
@@ -154,9 +158,17 @@ class DuckStore:
         return pa.RecordBatchReader.from_batches(stream.schema, _batches(stream))
 
     def close(self) -> None:
-        """Let the database go, with everything in its main file."""
+        """Let the database go, with everything in its main file; queries under way end with a StoreError."""
         for stream in list(self._streams):
             stream.close()
+        with self._cursor_lock:
+            self._is_closed = True
+            # The file stays open for as long as one of them does.
+            deadline = time.monotonic() + CLOSE_TIMEOUT_S
+            while self._cursors and time.monotonic() < deadline:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._cursor_lock.wait(0.05)
         with self._write_lock:
             self._connection.close()
 
@@ -234,7 +246,10 @@ class DuckStore:
 
     def _run(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], _T], timeout_s: float) -> _T:
         with self._cursor_lock:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more")
             cursor = self._connection.cursor()
+            self._cursors.add(cursor)
         timer = threading.Timer(timeout_s, cursor.interrupt)
         try:
             _require_reading(cursor, sql)
@@ -242,12 +257,17 @@ class DuckStore:
             timer.start()
             return run(cursor)
         except duckdb.InterruptException as err:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more") from err
             raise QueryError(f"the query took longer than {timeout_s:g} s; narrow it down") from err
         except duckdb.Error as err:
             raise QueryError(str(err)) from err
         finally:
             timer.cancel()
-            cursor.close()
+            with self._cursor_lock:
+                cursor.close()
+                self._cursors.discard(cursor)
+                self._cursor_lock.notify_all()
 
 
 def _batches(stream: BatchStream) -> Iterator["pyarrow.RecordBatch"]:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from llmtrace import semconv
 from llmtrace.providers.openai_responses import FETCH_OPERATION
 from llmtrace.store.base import PricedCall
-from llmtrace.store.duplicates import IDENTITY, RICHES, Key, Sighting, find_duplicates, sighting_of, sighting_of_new
+from llmtrace.store.duplicates import (
+    CLOCK,
+    IDENTITY,
+    RICHES,
+    Key,
+    Sighting,
+    find_duplicates,
+    sighting_of,
+    sighting_of_new,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,6 +31,18 @@ RELATED = (
     "AND c.started_at BETWEEN $start AND $end AND s.started_at BETWEEN $start AND $end "
     "AND (c.response_id IN (SELECT unnest($responses)) OR c.request_id IN (SELECT unnest($requests)) "
     "OR c.span_id IN (SELECT unnest($parents)) OR c.parent_span_id IN (SELECT unnest($spans)))"
+)
+# Rows that overlap a new one in time and tell the same numbers; ties of this kind are looked for from new rows alone.
+ALIKE = (
+    f"SELECT {COLUMNS}, s.scope FROM call_rows c "  # noqa: S608
+    "JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.span_id "
+    "WHERE c.started_at BETWEEN $start AND $end AND s.started_at BETWEEN $start AND $end "
+    "AND EXISTS (SELECT 1 FROM (SELECT unnest($providers) AS provider, unnest($inputs::BIGINT[]) AS input_tokens, "
+    "unnest($outputs::BIGINT[]) AS output_tokens, unnest($starts) AS started_at, unnest($ends) AS ended_at, "
+    "unnest($known) AS is_known) n WHERE c.provider = n.provider "
+    "AND c.input_tokens IS NOT DISTINCT FROM n.input_tokens AND c.output_tokens IS NOT DISTINCT FROM n.output_tokens "
+    "AND (c.response_id IS NULL OR NOT n.is_known) AND c.started_at <= n.ended_at "
+    "AND c.started_at + to_microseconds(CAST(c.duration_s * 1000000 AS BIGINT)) >= n.started_at)"
 )
 MARK = (
     "UPDATE call_rows SET duplicate_of = m.duplicate_of FROM (SELECT unnest($traces) AS trace_id, "
@@ -71,10 +92,22 @@ class DuplicateMarks:
 
     def _related(self, new: Sequence[Sighting]) -> list[Sighting]:
         """The stored rows that may be of the same calls as NEW, and those that may be of the same calls as they."""
-        found: dict[Key, Sighting] = {}
-        frontier: Sequence[Sighting] = new
+        alike = self._sightings(
+            ALIKE,
+            {
+                **_window(new),
+                "providers": [s.provider for s in new],
+                "inputs": [s.input_tokens for s in new],
+                "outputs": [s.output_tokens for s in new],
+                "starts": [s.started_at - CLOCK for s in new],
+                "ends": [s.ended_at + CLOCK for s in new],
+                "known": [s.response_id is not None for s in new],
+            },
+        )
+        found: dict[Key, Sighting] = {s.key: s for s in alike}
+        frontier: Sequence[Sighting] = [*new, *alike]
         while frontier:
-            rows = self._connection.execute(
+            related = self._sightings(
                 RELATED,
                 {
                     **_window(frontier),
@@ -83,10 +116,13 @@ class DuplicateMarks:
                     "parents": [s.parent_span_id for s in frontier if s.parent_span_id is not None],
                     "spans": [s.span_id for s in frontier],
                 },
-            ).fetchall()
-            frontier = [s for s in (sighting_of(row[:-1], row[-1]) for row in rows) if s.key not in found]
+            )
+            frontier = [s for s in related if s.key not in found]
             found.update({s.key: s for s in frontier})
         return list(found.values())
+
+    def _sightings(self, sql: str, parameters: dict[str, Any]) -> list[Sighting]:
+        return [sighting_of(row[:-1], row[-1]) for row in self._connection.execute(sql, parameters).fetchall()]
 
     def _update(self, changed: Sequence[Sighting], marks: dict[Key, str | None]) -> None:
         if changed:

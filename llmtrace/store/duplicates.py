@@ -1,15 +1,16 @@
 """Finds the rows that tell of one and the same call, and the one among them that is billed.
 
 An application may be watched by us, by its SDK and by a framework at once. Rows are of one call when the provider's
-ids say so, or when one is the other's parent and lacks such an id. They are then of different scopes: one scope that
-tells the same id twice has seen two calls (a gateway that answered from its cache). The result depends on the rows
-alone, not on the order in which they came.
+ids say so, when one is the other's parent and lacks such an id, or when one that lacks it spans the other in time and
+tells the very same numbers. They are then of different scopes: one scope that tells the same id twice has seen two
+calls (a gateway that answered from its cache). The result depends on the rows alone, not on the order in which they
+came.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from llmtrace import semconv
@@ -19,6 +20,8 @@ Key: TypeAlias = tuple[str, str]
 
 # A repeated id is compared with so many others that are next in time: beyond, the cost would grow with their square.
 NEIGHBOURS = 16
+# Two libraries read the clock one after the other, and the store keeps microseconds.
+CLOCK = timedelta(milliseconds=1)
 # Columns of `call_rows` that a sighting is made of: what identifies it, then what makes it rich.
 IDENTITY = (
     "trace_id",
@@ -29,6 +32,13 @@ IDENTITY = (
     "operation",
     "response_id",
     "request_id",
+    "duration_s",
+    "status",
+    "http_status",
+    "request_model",
+    "response_model",
+    "input_tokens",
+    "output_tokens",
     "cost_status",
     "duplicate_of",
 )
@@ -37,16 +47,11 @@ RICHES = (
     "feature",
     "user_id",
     "session_id",
-    "request_model",
-    "response_model",
     "service_tier",
-    "http_status",
     "attempts",
     "finish_reason",
-    "input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
-    "output_tokens",
     "reasoning_tokens",
     "cost_usd",
 )
@@ -64,6 +69,13 @@ class Sighting:
     operation: str
     response_id: str | None
     request_id: str | None
+    duration_s: float
+    status: str
+    http_status: int | None
+    request_model: str | None
+    response_model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
     cost_status: str
     duplicate_of: str | None
     scope: str
@@ -75,12 +87,27 @@ class Sighting:
         return self.trace_id, self.span_id
 
     @property
+    def ended_at(self) -> datetime:
+        """When the call was over."""
+        return self.started_at + timedelta(seconds=self.duration_s)
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """What two rows of one call tell alike, however little they know."""
+        return self.provider, self.operation, self.status == "error", self.input_tokens, self.output_tokens
+
+    @property
+    def riches_of_identity(self) -> int:
+        """How many of the columns that identify it, beyond those that all rows have, it knows."""
+        return sum(v is not None for v in (self.http_status, self.request_model, self.response_model))
+
+    @property
     def rank(self) -> tuple[bool | int | str, ...]:
         """What decides which row is billed, the least first: ours, an exact price, the one that knows most."""
         is_own = self.scope == semconv.SCOPE_NAME
         is_exact = self.cost_status == "exact"
         names = (self.scope, self.trace_id, self.span_id)
-        return not is_own, not is_exact, self.response_id is None, -self.riches, *names
+        return not is_own, not is_exact, self.response_id is None, -self.riches - self.riches_of_identity, *names
 
 
 def sighting_of(row: Sequence[Any], scope: str | None) -> Sighting:
@@ -123,15 +150,36 @@ def _links(sightings: Collection[Sighting]) -> Iterator[tuple[int, float, Sighti
             if (value := getattr(sighting, name)) is not None:
                 groups[sighting.provider, value].append(sighting)
         for group in groups.values():
-            yield from _near(group)
+            yield from ((1, seconds, a, b) for seconds, a, b in _near(group))
+    alike: dict[tuple[Any, ...], list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        alike[sighting.numbers].append(sighting)
+    for group in alike.values():
+        yield from ((2, s, a, b) for s, a, b in _near(group) if _is_spanned(a, b) or _is_spanned(b, a))
 
 
-def _near(group: list[Sighting]) -> Iterable[tuple[int, float, Sighting, Sighting]]:
+def _near(group: list[Sighting]) -> Iterable[tuple[float, Sighting, Sighting]]:
+    """Pairs of GROUP that are next to each other in time, and the seconds between them."""
     group.sort(key=lambda s: (s.started_at, s.key))
     for i, a in enumerate(group):
         for b in group[i + 1 : i + 1 + NEIGHBOURS]:
             if a.scope != b.scope:
-                yield 1, (b.started_at - a.started_at).total_seconds(), *_ordered(a, b)
+                yield (b.started_at - a.started_at).total_seconds(), *_ordered(a, b)
+
+
+def _is_spanned(outer: Sighting, inner: Sighting) -> bool:
+    """Whether OUTER, which knows no id, spans INNER in time and tells the same of it, and nothing sets them apart.
+
+    Spans of different traces are of different calls, unless INNER is of no trace but its own.
+    """
+    return (
+        outer.response_id is None
+        and (outer.trace_id == inner.trace_id or inner.parent_span_id is None)
+        and outer.started_at <= inner.started_at + CLOCK
+        and outer.ended_at + CLOCK >= inner.ended_at
+        and bool({outer.request_model, outer.response_model} & {inner.request_model, inner.response_model} - {None})
+        and (outer.http_status == inner.http_status if inner.status == "error" else inner.input_tokens is not None)
+    )
 
 
 def _is_wrapped(parent: Sighting, child: Sighting) -> bool:

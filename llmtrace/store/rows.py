@@ -25,7 +25,7 @@ def utc_now() -> datetime:
 
 def span_row(span: Span, process: str) -> tuple[Any, ...]:
     """SPAN, which PROCESS recorded, as a row of `spans`."""
-    attributes = {k: v for k, v in span.attributes.items() if k not in CONTENT_ATTRIBUTES}
+    attributes = {k: v for k, v in span.attributes.items() if not semconv.CONTENT.match(k)}
     return (
         span.trace_id,
         span.span_id,
@@ -70,11 +70,6 @@ def _ns(started_at: datetime) -> int:
 
 def _attributes(text: str) -> Attributes:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
-
-
-CONTENT_ATTRIBUTES = frozenset(
-    {semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.SYSTEM_INSTRUCTIONS, semconv.TOOL_DEFINITIONS}
-)
 
 
 def environment_of(span: Span) -> str | None:

@@ -28,7 +28,7 @@ COLUMNS = (
     "input_audio_tokens", "output_audio_tokens", "image_tokens", "cost_status",
 )  # fmt: skip
 # Whose event streams name each event by its type, and which end with [DONE].
-NAMED_EVENTS = frozenset({"messages", "beta_messages", "responses", "retrieve"})
+NAMED_EVENTS = frozenset({"messages", "beta_messages", "complete", "responses", "retrieve"})
 KEYS = frozenset({
     "name", "operation", "provider", "request", "response_id", "status", "headers", "json", "text", "events",
     "line_end", "indent", "done", "breaks", "expect", "ways", "left",

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ def _operation_by_shape(entry: dict[str, Any]) -> str | None:
     if "prompt" in request:
         return "completions"
     return "responses" if "input" in request else None
+
+
+def settled(rows: list[Row]) -> list[Row]:
+    """ROWS, where a response that was made in the background has the usage that one which fetched it told."""
+    told = {r.response_id: r.usage for r in rows if r.operation == "retrieve" and r.usage is not None}
+
+    def settle(row: Row) -> Row:
+        if row.usage is not None or row.operation != "responses" or row.streaming or row.status != 200:
+            return row
+        return replace(row, usage=told.get(json.loads(row.body).get("id")))
+
+    return [settle(row) for row in rows]
 
 
 def expected_tokens(row: Row) -> dict[str, int | None] | None:

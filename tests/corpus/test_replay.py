@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus.recorded import expected_tokens, find_file, load
+from corpus.recorded import expected_tokens, find_file, load, settled
 from replaying import (
     READERS,
     Caller,
@@ -96,7 +96,7 @@ def test_every_recorded_answer_is_one_row_with_its_tokens(
             with llmtrace.feature(row.id):
                 seen[row.id] = outcome(lambda row=row: way(caller, row))
     calls = stored(home)
-    for row in rows:
+    for row in settled(rows):
         found = wrong(row, calls.get(row.id, []), error=seen[row.id][0])
         if seen[row.id] != bare[row.id]:
             found.append(f"the caller saw {str(seen[row.id])[:200]}, and {str(bare[row.id])[:200]} without llmtrace")
@@ -124,7 +124,7 @@ def test_async_clients_record_the_same(rows: list[Row], home: Path) -> None:
     with serve({r.id: r for r in chosen}) as address:
         asyncio.run(call_all(address))
     calls = stored(home)
-    found = {r.id: wrong(r, calls.get(r.id, []), error=errors.get(r.id, "")) for r in chosen}
+    found = {r.id: wrong(r, calls.get(r.id, []), error=errors.get(r.id, "")) for r in settled(chosen)}
     report({key: what for key, what in found.items() if what}, len(chosen))
 
 
@@ -139,7 +139,7 @@ def test_compressed_answers_record_the_same(rows: list[Row], home: Path) -> None
             with llmtrace.feature(row.id):
                 seen[row.id] = outcome(lambda way=way, row=row: way(caller, row))[0]
     calls = stored(home)
-    found = {r.id: wrong(r, calls.get(r.id, []), error=seen[r.id]) for r in chosen}
+    found = {r.id: wrong(r, calls.get(r.id, []), error=seen[r.id]) for r in settled(chosen)}
     report({key: what for key, what in found.items() if what}, len(chosen))
 
 

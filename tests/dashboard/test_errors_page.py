@@ -38,13 +38,13 @@ def test_the_figures_tie_with_the_overview(open_page: Open, demo: Source) -> Non
 def test_failures_are_shown_by_any_group(by: str, open_page: Open, demo: Source) -> None:
     test = open_page(demo, "errors", range="all", by=by)
     assert len(test.get("plotly_chart")) == 3
-    assert test.dataframe[0].value["failed"].sum() == demo.rows("totals", {}).dicts()[0]["errors"]
+    assert test.dataframe[0].value["Failed"].sum() == demo.rows("totals", {}).dicts()[0]["errors"]
 
 
 def test_kinds_and_latest_failures_are_listed(open_page: Open, demo: Source) -> None:
     test = open_page(demo, "errors", range="all")
     total = demo.rows("totals", {}).dicts()[0]
-    assert test.dataframe[1].value["calls"].sum() == total["errors"]
+    assert test.dataframe[1].value["Calls"].sum() == total["errors"]
     latest = test.dataframe[2].value
     assert len(latest) == min(total["errors"], 10)
     assert all(status.startswith("✕ failed") for status in latest["status"])

@@ -63,20 +63,15 @@ def test_all_traces_are_a_click_away(open_page: Open, agent: Source) -> None:
     assert "trace" not in test.query_params
     assert "**1 trace**" in texts(test)
     row = test.dataframe[0].value.iloc[0]
-    assert (row["spans"], row["calls"], row["failed"], row["cost"], row["took"]) == (
-        "11",
-        "4",
-        "1",
-        "$0.0105",
-        "9.40 s",
-    )
+    assert (row["Spans"], row["LLM calls"], row["Failed"]) == (11, 4, "1")
+    assert (row["Cost"], row["Took"]) == ("$0.0105", "9.40 s")
 
 
 def test_the_list_follows_the_filters(open_page: Open, demo: Source) -> None:
     test = open_page(demo, "trace", range="all", feature="draft-email")
     expected = demo.rows("traces_found", {"feature": "draft-email"}).dicts()[0]["traces"]
     assert f"**{expected:,} traces**" in texts(test)
-    assert set(test.dataframe[0].value["features"]) == {"draft-email"}
+    assert set(test.dataframe[0].value["Features"]) == {"draft-email"}
     assert "No calls match" in texts(open_page(demo, "trace", feature="draft-email", model="gpt-4.1-mini-2025-04-14"))
 
 

@@ -74,7 +74,7 @@ def test_an_empty_store_shows_how_to_begin(path: str, open_page: Callable[..., A
     test = open_page(empty, path)
     assert "No calls yet" in texts(test)
     assert "llmtrace.instrument(" in texts(test) and "llmtrace demo" in texts(test)
-    assert not test.metric
+    assert not test.metric and not test.get("plotly_chart")
 
 
 @pytest.mark.parametrize("path", PAGES)

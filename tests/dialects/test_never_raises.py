@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, otel_new, otel_old
+from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, otel_new, otel_old, vercel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from llmtrace.pricing import load_book
 from llmtrace.store.base import Batch
 from llmtrace.store.duckdb import DuckStore
 
-BUILDERS = (otel_new, otel_old, openllmetry, openinference, anthropic_sdk)
+BUILDERS = (otel_new, otel_old, openllmetry, openinference, vercel, anthropic_sdk)
 BOOK = load_book()
 NAMES = sorted(
     {
@@ -35,6 +35,8 @@ NAMES = sorted(
         *(n for _, _, others in attribution.KEYS for n in others),
         *base.COUNTS,
         base.TOTAL_TOKENS,
+        *("llm.input_messages.0.message.content", "llm.output_messages.7.message.tool_calls.0.tool_call.function.name"),
+        *("gen_ai.prompt.0.content", "gen_ai.prompt.99999999999.role", "gen_ai.completion.x.content"),
         "metadata",
         "tag.tags",
         "output.value",
@@ -54,7 +56,13 @@ texts = st.one_of(
     st.sampled_from(["chat", "LLM", "EMBEDDING", "embeddings", "openai", "anthropic", "gpt-4o", "claude-sonnet-4-6"]),
     st.sampled_from(["{}", "[", '{"usage": {}}', '{"object": "chat.completion", "usage": {"prompt_tokens": -1}}']),
     st.sampled_from(
-        ['{"type": "message", "usage": {"input_tokens": 1e300, "iterations": 3}}', "NaN", "http://[", "\x00"]
+        [
+            '{"finish_reason": 3, "message": {"content": 3}}',
+            '{"type": "message", "usage": {"input_tokens": 1e300, "iterations": 3}}',
+            "NaN",
+            "http://[",
+            "\x00",
+        ]
     ),
 )
 values: Any = st.one_of(
@@ -78,9 +86,11 @@ def foreign(draw: st.DrawFn) -> Span:
         st.lists(
             st.builds(
                 SpanEvent,
-                st.sampled_from(["exception", "First Token Stream Event", "llm.content.completion.chunk", "x"]),
+                st.sampled_from(["exception", "First Token Stream Event", "gen_ai.content.prompt", "gen_ai.choice"]),
                 st.integers(0, 2**64 - 1),
-                st.dictionaries(st.sampled_from(["exception.type", "exception.message"]), values, max_size=2),
+                st.dictionaries(
+                    st.sampled_from(["exception.type", "gen_ai.prompt", "gen_ai.event.content"]), values, max_size=2
+                ),
             ),
             max_size=3,
         )

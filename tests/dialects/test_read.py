@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from foreign_spans import anthropic_sdk, failure, make_span, openinference, openllmetry, otel_new, otel_old
+from foreign_spans import anthropic_sdk, failure, make_span, openinference, openllmetry, otel_new, otel_old, vercel
 from samples import make_call
 
 from llmtrace import codec, dialects
@@ -13,7 +13,13 @@ from llmtrace.ingest.pricing import price_span
 from llmtrace.model import Call, Cost, Span, SpanEvent, Usage
 from llmtrace.pricing import load_book
 
-BUILDERS = {"new": otel_new, "old": otel_old, "openllmetry": openllmetry, "openinference": openinference}
+BUILDERS = {
+    "new": otel_new,
+    "old": otel_old,
+    "openllmetry": openllmetry,
+    "openinference": openinference,
+    "vercel": vercel,
+}
 BOOK = load_book()
 
 
@@ -43,7 +49,7 @@ def test_a_plain_call_reads_alike_in_every_dialect(name: str) -> None:
     assert (call.trace_id, call.span_id) == (f"{3:032x}", f"{3 + 0xF0000:016x}")
 
 
-@pytest.mark.parametrize("name", ["new", "old", "openinference"])
+@pytest.mark.parametrize("name", ["new", "old", "openinference", "vercel"])
 def test_the_finish_reason_is_a_list_however_it_was_said(name: str) -> None:
     assert read(BUILDERS[name]()).response.finish_reasons == ("stop",)
 
@@ -61,6 +67,7 @@ def test_the_same_call_costs_the_same_in_every_dialect(name: str) -> None:
         (openllmetry(scope="unheard.of"), "openllmetry"),
         (openinference(scope="unheard.of"), "openinference"),
         (anthropic_sdk(scope="unheard.of"), "anthropic_sdk"),
+        (vercel(), "vercel"),
         (otel_new(scope="opentelemetry.instrumentation.openai_v2"), "otel"),
         (otel_old(scope="opentelemetry.instrumentation.openai_v2"), "otel_old"),
         (otel_new(scope="opentelemetry.instrumentation.openai.v1"), "openllmetry"),
@@ -102,6 +109,9 @@ NO_CALLS = {
     "embedding wrapper": openinference(
         scope="openinference.instrumentation.llama_index", attributes={"openinference.span.kind": "EMBEDDING"}
     ),
+    "outer span of a step": vercel(attributes={"ai.operationId": "ai.generateText"}),
+    "outer span of an embedding": vercel(attributes={"ai.operationId": "ai.embed"}),
+    "tool of a step": vercel(attributes={"ai.operationId": "ai.toolCall"}),
     "native tool": anthropic_sdk(attributes={"gen_ai.operation.name": "execute_tool"}),
     "native runner": anthropic_sdk(attributes={"gen_ai.operation.name": "invoke_agent"}),
 }
@@ -133,6 +143,7 @@ CACHED = {
         "llm.token_count.prompt_details.cache_read": 600,
         "llm.token_count.completion_details.reasoning": 20,
     },
+    "vercel": {"ai.usage.cachedInputTokens": 600, "ai.usage.reasoningTokens": 20},
 }
 
 
@@ -162,6 +173,7 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "openllmetry": ("openllmetry", {"gen_ai.is_streaming": True}),
     "openllmetry, older": ("openllmetry", {"llm.is_streaming": True}),
     "openinference": ("openinference", {"llm.invocation_parameters": '{"model": "gpt-4o", "stream": true}'}),
+    "vercel": ("vercel", {"ai.operationId": "ai.streamText.doStream", "ai.response.msToFirstChunk": 250.0}),
 }
 
 
@@ -180,7 +192,8 @@ def test_a_stream_and_its_first_chunk_are_known(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_an_answer_whose_output_nobody_counted_costs_at_least_its_input(name: str) -> None:
-    said = dict.fromkeys(("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"))
+    endings = ("output_tokens", "outputtokens", "completion", "completion_tokens")
+    said = dict.fromkeys(k for k in BUILDERS[name]().attributes if k.lower().endswith(endings))
     found = cost(BUILDERS[name](attributes=said))
     assert (found.status, found.total_usd) == ("lower_bound", Decimal("0.0025"))
 

@@ -82,10 +82,16 @@ def test_every_environment_variable_that_is_read_is_documented() -> None:
 @pytest.mark.parametrize("name", sorted(path.name for path in reference.DOCS.glob("*.md")))
 def test_links_lead_somewhere(name: str) -> None:
     text = (reference.DOCS / name).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        file, _, anchor = target.partition("#")
+        linked = reference.DOCS / (file or name)
         if target.startswith("http"):
             continue
-        file, _, anchor = target.partition("#")
-        linked = (reference.DOCS / (file or name)).read_text(encoding="utf-8")
-        anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", linked, re.M)}
-        assert not anchor or anchor in anchors, f"docs/{name} links to {target}"
+        assert linked.exists(), f"docs/{name} links to {target}"
+        assert not anchor or anchor in anchors_of(linked), f"docs/{name} links to {target}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """What the headings of PAGE are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}

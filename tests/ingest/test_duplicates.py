@@ -179,6 +179,21 @@ def test_a_wrapper_without_an_id_is_known_by_its_child(home: Home, order: Sequen
     assert set(home.duplicates().values()) == {None, f"{1:016x}"}
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_wrapper_that_nothing_ties_is_known_by_its_time_and_numbers(home: Home, order: Sequence[int]) -> None:
+    scope = "openinference.instrumentation.langchain"
+    mine = own(1)
+    wide = {"start_ns": mine.start_ns - 10**7, "end_ns": mine.end_ns + 10**7, "parent_span_id": "d" * 16}
+    wrapper = openinference(1, scope=scope, span_id="c" * 16, trace_id="e" * 32, **wide)
+    later = openinference(9, scope=scope, span_id="f" * 16, trace_id="e" * 32)
+    spans = [wrapper, mine, later]
+    for index in order:
+        home.send(spans[index])
+        home.restart()
+    assert home.billed() == ["llmtrace", scope]
+    assert home.duplicates() == {mine.span_id: None, "c" * 16: mine.span_id, "f" * 16: None}
+
+
 def test_a_wrapper_that_tried_twice_costs_what_the_two_tries_cost(home: Home) -> None:
     wrapper = openinference(1, scope="openinference.instrumentation.langchain", span_id="c" * 16)
     tries = [otel_new(n, trace_id=wrapper.trace_id, parent_span_id="c" * 16) for n in (1, 2)]

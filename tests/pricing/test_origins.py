@@ -61,6 +61,14 @@ def test_anthropic_counts_each_turn_apart() -> None:
     }
 
 
+def test_a_number_that_stands_there_twice_is_told_by_its_parts() -> None:
+    split = {"ephemeral_5m_input_tokens": 600, "ephemeral_1h_input_tokens": 400}
+    usage = {"input_tokens": 3, "output_tokens": 5, "cache_creation_input_tokens": 1000, "cache_creation": split}
+    found = origins(usage, ANTHROPIC)
+    assert found["cache_write_5m 600"] == "cache_creation.ephemeral_5m_input_tokens"
+    assert found["cache_write_1h 400"] == "cache_creation.ephemeral_1h_input_tokens"
+
+
 def test_an_origin_that_does_not_add_up_is_not_told() -> None:
     split = {"ttl_30m_tokens": 30, "ttl_12h_tokens": 20}
     details = {"cache_write_tokens": 50, "cache_write_tokens_details": split}

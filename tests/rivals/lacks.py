@@ -95,5 +95,3 @@ LACKS: dict[str, dict[str, frozenset[str]]] = {
     },
     "native": {"attempts": EVERY_ANTHROPIC, "retry_wait_s": EVERY_ANTHROPIC},
 }
-# Failed calls that nothing ties to ours: no id, and no common parent.
-UNTIED: dict[str, frozenset[str]] = {"openllmetry": frozenset({"anthropic error"})}

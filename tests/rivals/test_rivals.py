@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from otlp_receiver import receive
-from rivals.lacks import IGNORED, LACKS, TIMED, UNTIED
+from rivals.lacks import IGNORED, LACKS, TIMED
 
 from llmtrace import wire
 from llmtrace.ingest import Ingester, summarise
@@ -70,7 +70,7 @@ class Comparison:
 def comparison(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
     rival = RIVALS[request.param]
     if not Path(rival.python).exists():
-        pytest.skip(f"no {rival.python}; tests/rivals/venvs.sh makes it")
+        pytest.fail(f"no {rival.python}; tests/rivals/venvs.sh makes it")
     home = tmp_path_factory.mktemp("home")
     names, payloads = run(rival, home)
     append(journal_folder(home), payloads)
@@ -134,13 +134,11 @@ def differences(comparison: Comparison) -> dict[str, frozenset[str]]:
 
 
 def test_every_call_is_billed_once_and_as_ours(comparison: Comparison) -> None:
-    untied = UNTIED.get(comparison.rival, frozenset())
     billed = comparison.store.query("SELECT count(*), sum(cost_usd) FROM calls").rows
     total = sum((row["cost_usd"] for row in comparison.own), Decimal(0))
-    assert billed == [(len(comparison.names) + len(untied), total)]
-    for name, own, other in zip(comparison.names, comparison.own, comparison.other, strict=True):
-        assert own["duplicate_of"] is None
-        assert other["duplicate_of"] == (None if name in untied else own["span_id"])
+    assert billed == [(len(comparison.names), total)]
+    for own, other in zip(comparison.own, comparison.other, strict=True):
+        assert (own["duplicate_of"], other["duplicate_of"]) == (None, own["span_id"])
 
 
 def test_a_cost_that_differs_from_ours_is_not_called_exact(comparison: Comparison) -> None:
@@ -153,3 +151,29 @@ def test_the_account_of_both_journals_is_right(comparison: Comparison) -> None:
     figures = summarise(comparison.store.progress().processes, read_counters(journal_folder(comparison.home)))
     assert figures.ended == figures.stored == 2 * len(comparison.names)
     assert (figures.pending, figures.dropped, figures.problems) == (0, {}, ())
+
+
+# Several watchers at once, of whom two or three tell of each call.
+CROWDS = {
+    "framework, SDK and ours": Rival("langchain", {}),
+    "framework with its content hidden": Rival(
+        "langchain", {"OPENINFERENCE_HIDE_INPUTS": "true", "OPENINFERENCE_HIDE_OUTPUTS": "true"}
+    ),
+    "two of OpenTelemetry's, and ours": Rival("otelgenai", {"ANTHROPIC_OPEN_TELEMETRY": "true"}),
+    "the SDK's own, OpenInference and ours": Rival("openinference", {"ANTHROPIC_OPEN_TELEMETRY": "true"}),
+}
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_a_call_that_many_tell_of_is_billed_once(crowd: str, tmp_path: Path) -> None:
+    rival = CROWDS[crowd]
+    if not Path(rival.python).exists():
+        pytest.skip(f"no {rival.python}; tests/rivals/venvs.sh makes it")
+    names, payloads = run(rival, tmp_path)
+    append(journal_folder(tmp_path), payloads)
+    store = DuckStore(tmp_path / "t.duckdb")
+    Ingester(store, journal_folder(tmp_path), load_book()).run()
+    billed = store.query("SELECT s.scope FROM calls c JOIN spans s USING (trace_id, span_id)").rows
+    assert billed == [("llmtrace",)] * len(names)
+    assert store.query("SELECT count(*) FROM calls_all").rows[0][0] > len(names) + 5
+    store.close()

@@ -65,6 +65,33 @@ def anthropic_calls(simulator: str) -> dict[str, Callable[[], Any]]:
     }
 
 
+def langchain_calls(simulator: str) -> dict[str, Callable[[], Any]]:
+    """A framework above the SDKs: each call inside a chain, which makes a span of its own."""
+    from langchain_anthropic import ChatAnthropic
+    from langchain_core.runnables import RunnableLambda
+    from langchain_openai import ChatOpenAI
+
+    asked: Any = RunnableLambda(lambda text: [("user", text)])
+    gpt = ChatOpenAI(model="gpt-4o", base_url=f"{simulator}/v1", api_key="k", max_retries=0, stream_usage=True)
+    claude = ChatAnthropic(model="claude-sonnet-4-6", base_url=simulator, api_key="k", max_retries=0, max_tokens=60)
+    return {
+        "openai plain": lambda: (asked | gpt).invoke("Tell me about the harbour."),
+        "openai stream": lambda: read((asked | gpt).stream("Tell me about the harbour.")),
+        "openai error": lambda: (asked | gpt).invoke("Tell me about the harbour."),
+        "anthropic plain": lambda: (asked | claude).invoke("Tell me about the harbour."),
+        "anthropic stream": lambda: read((asked | claude).stream("Tell me about the harbour.")),
+        "anthropic error": lambda: (asked | claude).invoke("Tell me about the harbour."),
+    }
+
+
+def instrument_langchain() -> None:
+    from openinference.instrumentation.langchain import LangChainInstrumentor
+    from openinference.instrumentation.openai import OpenAIInstrumentor
+
+    LangChainInstrumentor().instrument()
+    OpenAIInstrumentor().instrument()
+
+
 def instrument_openinference() -> None:
     from openinference.instrumentation.anthropic import AnthropicInstrumentor
     from openinference.instrumentation.openai import OpenAIInstrumentor
@@ -102,6 +129,7 @@ RIVALS: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "otelv2": (instrument_otelv2, ("openai",)),
     "openllmetry": (instrument_openllmetry, ("openai", "anthropic")),
     "native": (lambda: None, ("anthropic",)),
+    "langchain": (instrument_langchain, ("langchain",)),
 }
 
 
@@ -120,11 +148,8 @@ def main(rival: str, simulator: str, receiver: str) -> None:
     switch_on, sdks = RIVALS[rival]
     switch_on()
     llmtrace.instrument(service_name="rivals")
-    calls: dict[str, Callable[[], Any]] = {}
-    if "openai" in sdks:
-        calls |= openai_calls(simulator)
-    if "anthropic" in sdks:
-        calls |= anthropic_calls(simulator)
+    makers = {"openai": openai_calls, "anthropic": anthropic_calls, "langchain": langchain_calls}
+    calls = {name: call for sdk in sdks for name, call in makers[sdk](simulator).items()}
     for name, call in calls.items():
         if name.endswith("error"):
             fail_once(simulator, name.split()[0])

@@ -3,6 +3,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -271,3 +272,26 @@ def test_a_span_that_was_stored_before_is_settled_as_a_duplicate(store: DuckStor
     )
     account = store.progress().processes["p"]
     assert (account.stored, account.dropped) == (2, {"x": 1, "duplicate": 1})
+
+
+def test_a_store_that_is_closed_ends_its_queries_and_lets_the_file_go(tmp_path: Path) -> None:
+    store = DuckStore(tmp_path / "t.duckdb")
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            store.query("SELECT count(*) FROM range(1000000) a, range(1000000) b")
+        except Exception as err:
+            failures.append(err)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not store._cursors:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    store.close()
+    thread.join()
+    assert [type(f) for f in failures] == [StoreError]
+    with pytest.raises(StoreError, match="not open"):
+        store.query("SELECT 1")
+    DuckStore(tmp_path / "t.duckdb").close()
