@@ -53,7 +53,7 @@ def _name(column: str) -> Callable[[Row], str]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("feature", "Feature", 140, "What the call was for.", lambda r: r["feature"],
+    Column("feature", "Feature", 124, "What the call was for.", lambda r: r["feature"],
            lambda r: fmt.group_name(r["feature"])),
     Column("cost_usd", "Cost", 84, "By the price list. ≥: a part has no price; ~: tokens were estimated.",
            lambda r: r["cost_usd"], cost_text),
@@ -107,7 +107,7 @@ def styled(rows: Sequence[Row], columns: Sequence[Column] = COLUMNS) -> Any:
 
 def configured(columns: Sequence[Column] = COLUMNS) -> dict[str, Any]:
     """The headings of COLUMNS as Streamlit takes them."""
-    found: dict[str, Any] = {TIME: st.column_config.TextColumn("Time (UTC)", width=124, pinned=True)}
+    found: dict[str, Any] = {TIME: st.column_config.TextColumn("Time (UTC)", width=112, pinned=True)}
     for column in columns:
         kind = st.column_config.NumberColumn if column.name in NUMBERS else st.column_config.TextColumn
         found[column.name] = kind(column.label, width=column.width, help=marked(column.help))

@@ -191,6 +191,19 @@ def streamed_whole(caller: Caller, row: Row) -> list[str]:
         return [repr(response.read())]
 
 
+def helped(caller: Caller, row: Row) -> list[str]:
+    """The SDK's own helper for streams, which puts the answer together as it comes."""
+    create, arguments = caller.method(row)
+    resource = create.__self__  # type: ignore[attr-defined]
+    known = inspect.signature(resource.stream).parameters
+    body = {k: v for k, v in row.request.items() if k != "stream"}
+    kept = {k: v for k, v in arguments.items() if k in known and k not in body}
+    kept |= {k: v for k, v in body.items() if k in known}
+    kept["extra_body"] = {k: v for k, v in body.items() if k not in known} or None
+    with resource.stream(**kept) as stream:
+        return [repr(event) for event in stream]
+
+
 def break_early(caller: Caller, row: Row) -> list[str]:
     """Leave the loop over a stream after its second item."""
     method, arguments = caller.method(row)

@@ -8,6 +8,7 @@ from ibis import _
 
 from llmtrace.analytics.grouping import number_of, whole
 from llmtrace.analytics.relations import CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
+from llmtrace.analytics.tables import UNPRICED
 from llmtrace.errors import QueryError
 
 ORDERS = ("started_at", "cost_usd", "duration_s", "ttft_s", "input_tokens", "output_tokens")
@@ -38,7 +39,7 @@ def calls_found(
     return narrowed(calls, search, min_duration_s, min_cost_usd).aggregate(
         calls=_.count(),
         cost_usd=_.cost_usd.sum(),
-        unpriced_calls=_.cost_status.isin(("unpriced", "invalid_usage")).sum(),
+        unpriced_calls=_.cost_status.isin(UNPRICED).sum(),
         errors=(_.status == "error").sum(),
     )
 

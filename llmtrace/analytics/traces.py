@@ -8,7 +8,7 @@ from ibis import _
 
 from llmtrace.analytics.grouping import whole
 from llmtrace.analytics.relations import CALLS_ALL, SPANS
-from llmtrace.analytics.tables import CALLS
+from llmtrace.analytics.tables import CALLS, UNPRICED
 from llmtrace.errors import QueryError
 
 ORDERS = ("started_at", "cost_usd", "calls", "calls_s")
@@ -27,23 +27,31 @@ def traces(calls: ir.Table, limit: Any = 50, offset: Any = 0, order: str = "star
     """
     if order not in ORDERS:
         raise QueryError(f"traces are ordered by {', '.join(ORDERS)}, not by '{order}'")
-    page = (
+    measures = {
+        "started_at": _.started_at.min(),
+        "cost_usd": _.cost_usd.sum(),
+        "calls": _.count(),
+        "calls_s": _.duration_s.sum(),
+    }
+    # First which traces these are, by the one measure that decides it; all the others only of those.
+    chosen = (
         calls.group_by("trace_id")
-        .aggregate(
-            started_at=_.started_at.min(),
-            calls=_.count(),
-            errors=(_.status == "error").sum(),
-            cost_usd=_.cost_usd.sum(),
-            unpriced_calls=_.cost_status.isin(("unpriced", "invalid_usage")).sum(),
-            calls_s=_.duration_s.sum(),
-            features=_.feature.nunique(),
-            feature=_.feature.min(),
-            models=ibis.coalesce(_.request_model, _.response_model).nunique(),
-        )
+        .aggregate(**{order: measures[order]})
         .order_by([ibis.desc(order, nulls_first=False), ibis.asc("trace_id")])
         .limit(whole("limit", limit, 1, MOST_PAGE), offset=whole("offset", offset, 0, 10**12))
     )
-    spans = SPANS.filter(SPANS.trace_id.isin(page.trace_id))
+    page = (
+        calls.filter(calls.trace_id.isin(chosen.trace_id))
+        .group_by("trace_id")
+        .aggregate(
+            **measures,
+            errors=(_.status == "error").sum(),
+            unpriced_calls=_.cost_status.isin(UNPRICED).sum(),
+            features=_.feature.nunique(),
+            feature=_.feature.min(),
+        )
+    )
+    spans = SPANS.filter(SPANS.trace_id.isin(chosen.trace_id))
     placed = spans.mutate(first_at=spans.started_at.min().over(ibis.window(group_by=spans.trace_id)))
     whole_ones = (
         placed.mutate(after_s=placed.started_at.delta(placed.first_at, unit="microsecond") / 1e6 + placed.duration_s)
@@ -88,7 +96,7 @@ def trace_total(_calls: ir.Table, trace_id: str = "") -> ir.Table:
         errors=(_.status == "error").sum(),
         cancelled=(_.status == "cancelled").sum(),
         cost_usd=_.cost_usd.sum(),
-        unpriced_calls=_.cost_status.isin(("unpriced", "invalid_usage")).sum(),
+        unpriced_calls=_.cost_status.isin(UNPRICED).sum(),
         input_tokens=_.input_tokens.sum(),
         output_tokens=_.output_tokens.sum(),
     )

@@ -98,7 +98,8 @@ def _estimate(invocation: Invocation, partial: Usage) -> Usage:
     spoken = count_tokens(invocation.fold.text_parts, model, is_prompt=False)
     asked = partial.input_tokens
     if asked is None:
-        asked = count_tokens(invocation.prompt, model, is_prompt=True)
+        # The prompt of a text completion is no message.
+        asked = count_tokens(invocation.prompt, model, is_prompt=invocation.request.operation == "chat")
     return Usage(
         input_tokens=asked,
         cached_input_tokens=partial.cached_input_tokens,

@@ -97,6 +97,11 @@ class Sighting:
         return self.provider, self.operation, self.status == "error", self.input_tokens, self.output_tokens
 
     @property
+    def tokens(self) -> int | None:
+        """All tokens, in and out."""
+        return None if self.input_tokens is None else self.input_tokens + (self.output_tokens or 0)
+
+    @property
     def riches_of_identity(self) -> int:
         """How many of the columns that identify it, beyond those that all rows have, it knows."""
         return sum(v is not None for v in (self.http_status, self.request_model, self.response_model))
@@ -132,9 +137,21 @@ def find_duplicates(sightings: Collection[Sighting]) -> dict[Key, str | None]:
                 cluster[sighting.key] = mine
     marks: dict[Key, str | None] = {}
     for key, members in cluster.items():
-        first = min(members, key=lambda s: s.rank)
+        first = _billed(members)
         marks[key] = None if first.key == key else first.span_id
     return marks
+
+
+def _billed(members: Sequence[Sighting]) -> Sighting:
+    return min(members, key=lambda s: (s.rank[0], _is_sum(s, members), *s.rank[1:]))
+
+
+def _is_sum(row: Sighting, members: Iterable[Sighting]) -> bool:
+    """Whether ROW tells more tokens than a call below it, so that it may be the sum of several."""
+    return any(
+        (child.trace_id, child.parent_span_id) == row.key and (child.tokens or 0) < (row.tokens or 0)
+        for child in members
+    )
 
 
 def _links(sightings: Collection[Sighting]) -> Iterator[tuple[int, float, Sighting, Sighting]]:

@@ -202,6 +202,19 @@ def test_a_wrapper_that_tried_twice_costs_what_the_two_tries_cost(home: Home) ->
     assert home.duplicates()["c" * 16] == tries[0].span_id
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_wrapper_with_the_totals_and_the_last_id_of_its_steps_is_not_billed(home: Home, order: Sequence[int]) -> None:
+    totals = {"gen_ai.response.id": "chatcmpl-2", "gen_ai.usage.input_tokens": 2000, "gen_ai.usage.output_tokens": 200}
+    rich = {"user.id": "u1", "session.id": "s1", "llmtrace.feature": "search"}
+    wrapper = otel_new(1, scope="some.framework", span_id="c" * 16, attributes={**totals, **rich})
+    steps = [otel_new(n, trace_id=wrapper.trace_id, parent_span_id="c" * 16) for n in (1, 2)]
+    spans = [wrapper, *steps]
+    for index in order:
+        home.send(spans[index])
+    assert home.total() == 2 * PRICE
+    assert home.duplicates()["c" * 16] == steps[1].span_id
+
+
 def test_a_child_of_another_kind_is_another_call(home: Home) -> None:
     home.send(openinference(1, scope="openinference.instrumentation.langchain", span_id="c" * 16))
     said = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3-small"}

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from bare import both_ways
 from conftest import recorded_calls
-from surface import CASES, CLIENTS, Case, entered, tokens_of
+from surface import CASES, CLIENTS, TEXT, Case, each, entered, make_openai, settle, tokens_of
 
 import llmtrace
+from llmtrace.instrument.estimate import count_tokens
 from llmtrace.simulator import Fault, Simulator
 
 
@@ -144,3 +145,18 @@ def test_a_loop_that_ends_with_a_stream_half_read_closes_it_once(case: Case, sim
     assert [name for name in names if "Stream.__stream__" in name or "llmtrace" in name] == []
     gc.collect()
     assert [call.status for call in recorded_calls(home)] == ["cancelled"] * 3
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_the_prompt_of_a_text_completion_is_estimated_without_what_a_message_costs(
+    is_async: bool, simulator: Simulator, home: Path
+) -> None:
+    async def go() -> None:
+        async with entered(make_openai(simulator, is_async)) as client:
+            assert [chunk async for chunk in each(await settle(client.completions.create(**TEXT, stream=True)))]
+
+    llmtrace.instrument(home=home)
+    asyncio.run(go())
+    (call,) = recorded_calls(home)
+    assert call.usage_source == "estimated"
+    assert call.usage.input_tokens == count_tokens([TEXT["prompt"]], TEXT["model"], is_prompt=False)
