@@ -104,7 +104,6 @@ COLUMNS: Mapping[str, str] = {
     "calls_s": "How long its calls took together, in seconds.",
     "features": "How many features are in it.",
     "feature": "One of its features.",
-    "models": "How many models are in it.",
     "spans": "How many spans it has.",
     "traces": "How many traces there are.",
     "reason": "Why there is no price.",
