@@ -64,7 +64,8 @@ class _Api:
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return _error(415, 'send application/json: {"sql": "SELECT ..."}')
         try:
-            text = json.loads(await self._bodies.read(request))["sql"]
+            async with self._bodies.read(request) as body:
+                text = json.loads(body)["sql"]
         except BadBody as err:
             return _error(err.status, str(err))
         except (ValueError, KeyError, TypeError, RecursionError):
