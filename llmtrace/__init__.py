@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 # Loaded before the names below are bound: importing a submodule later would put the module in the function's place.
 import llmtrace.instrument as _instrument_package  # noqa: F401
+from llmtrace.baggage import baggage_headers, feature_from_headers
 from llmtrace.feature import feature
 from llmtrace.lifecycle import flush, instrument, shutdown, uninstrument
+from llmtrace.release import VERSION
 
 if TYPE_CHECKING:
     from llmtrace.client import Client, connect
     from llmtrace.pricing import price
 
-__all__ = ["Client", "connect", "feature", "flush", "instrument", "price", "shutdown", "uninstrument"]
-__version__ = "0.1.0"
+__all__ = [
+    "Client",
+    "baggage_headers",
+    "connect",
+    "feature",
+    "feature_from_headers",
+    "flush",
+    "instrument",
+    "price",
+    "shutdown",
+    "uninstrument",
+]
+__version__ = VERSION
 
 _LAZY = {"Client": "llmtrace.client", "connect": "llmtrace.client", "price": "llmtrace.pricing"}
 

@@ -6,6 +6,7 @@ unexpected type reads as absent.
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, TypeVar
 
 from llmtrace import semconv as s
@@ -24,6 +25,7 @@ from llmtrace.model import (
 
 STATUS_ERROR = 2
 API_TYPES = {"chat.completions": "chat_completions", "responses": "responses"}
+MOST_ATTEMPTS = 1000  # a span that claims more is not believed
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
 
 REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
@@ -126,12 +128,11 @@ def encode(call: Call) -> Attributes:
 
 def to_span(call: Call, resource: Attributes) -> Span:
     """CALL as a span of the process described by RESOURCE."""
-    model = call.request.model
     return Span(
         trace_id=call.trace_id,
         span_id=call.span_id,
         parent_span_id=call.parent_span_id,
-        name=f"{call.request.operation} {model}" if model else call.request.operation,
+        name=span_name(call.request),
         start_ns=call.started_at_ns,
         end_ns=call.started_at_ns + round(call.duration_s * 1e9),
         status_code=STATUS_ERROR if call.status == "error" else 0,
@@ -139,6 +140,11 @@ def to_span(call: Call, resource: Attributes) -> Span:
         resource=resource,
         scope=s.SCOPE_NAME,
     )
+
+
+def span_name(request: Request) -> str:
+    """The name of the span of a call with REQUEST."""
+    return f"{request.operation} {request.model}" if request.model else request.operation
 
 
 def decode(span: Span) -> Call | None:
@@ -199,8 +205,10 @@ def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
 
 
 def _typed(value: Any, kind: type[_T]) -> _T | None:
-    """VALUE if it is of KIND; a whole number is a float too, and a boolean is never a number."""
+    """VALUE if it is of KIND; a whole number is a float too, a boolean is never a number, nor is what is not finite."""
     if isinstance(value, bool) and kind is not bool:
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     if isinstance(value, kind):
         return value
@@ -242,10 +250,10 @@ def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
     number = _typed(attributes.get(s.ATTEMPTS), int)
     outcomes = _typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
     waits = _typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
-    if outcomes and waits and len(outcomes) == len(waits):
+    if outcomes and waits and len(outcomes) == len(waits) and all(isinstance(w, int | float) for w in waits):
         return tuple(Attempt(str(o), float(w)) for o, w in zip(outcomes, waits, strict=True))
     status = attributes.get(s.HTTP_STATUS_CODE) or attributes.get(s.ERROR_TYPE) or "?"
-    return (Attempt(str(status)),) * (number or 0)
+    return (Attempt(str(status)),) * min(number or 0, MOST_ATTEMPTS)
 
 
 def _tier(attributes: Attributes, *names: str) -> str | None:
@@ -272,7 +280,7 @@ def _raw_usage(attributes: Attributes) -> Mapping[str, Any] | None:
         return None
     try:
         usage = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return usage if isinstance(usage, dict) else None
 

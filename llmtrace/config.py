@@ -5,6 +5,7 @@ environment variables.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -39,6 +40,8 @@ class Settings:
     otlp_endpoint: str | None = None
     otlp_from_environment: bool = False
     providers: frozenset[str] | None = None
+    http_spans: bool = False
+    share_spans: bool = False
 
 
 def default_home() -> Path:
@@ -49,6 +52,30 @@ def default_home() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("llmtrace", appauthor=False)
+
+
+def propagates_baggage() -> bool:
+    """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
+    given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"
+    return "baggage" in {name.strip().lower() for name in given.split(",")}
+
+
+def baggage_hosts() -> tuple[str, ...]:
+    """The hosts that are told on whose behalf they are asked: `LLMTRACE_BAGGAGE_HOSTS` (`a.internal,*.b.org`)."""
+    given = os.environ.get("LLMTRACE_BAGGAGE_HOSTS", "")
+    return tuple(host for name in given.split(",") if (host := name.strip().lower()))
+
+
+def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a command whose Python processes are to be recorded, with what is GIVEN set in it."""
+    bootstrap = str(Path(__file__).parent / "bootstrap")
+    before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != bootstrap]
+    return {
+        **os.environ,
+        **{name: value for name, value in given.items() if value is not None},
+        "PYTHONPATH": os.pathsep.join([bootstrap, *before]),
+        "LLMTRACE_RUN_PID": str(os.getpid()),
+    }
 
 
 def token() -> str | None:
@@ -80,6 +107,8 @@ def read_settings(
     feature: str | None = None,
     capture_content: bool = False,
     providers: tuple[str, ...] | list[str] | None = None,
+    http_spans: bool = False,
+    share_spans: bool = False,
 ) -> Settings:
     """Settings from the arguments of `instrument()` and the environment.
 
@@ -110,6 +139,8 @@ def read_settings(
         otlp_endpoint=otlp,
         otlp_from_environment=_exports_by_environment(env),
         providers=frozenset(providers) if providers is not None else None,
+        http_spans=http_spans or _is_true(env.get("LLMTRACE_HTTP_SPANS")),
+        share_spans=share_spans or _is_true(env.get("LLMTRACE_SHARE_SPANS")),
     )
 
 

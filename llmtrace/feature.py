@@ -6,7 +6,7 @@ It follows what context variables follow: tasks, copied contexts, `asyncio.to_th
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,13 +21,15 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Scope:
     """What is known about the calls made here: inherited from `outer` where a nested scope says nothing else.
 
-    Calls of one outermost scope share `trace_id` where the app has no OpenTelemetry span of its own.
+    Calls of one outermost scope share `trace_id` where the app has no OpenTelemetry span of its own. `feature_source`
+    says who named the feature: `code`, or `baggage` of an incoming request.
     """
 
     opened_by: "feature"
     outer: "Scope | None"
     trace_id: str
     feature: str | None
+    feature_source: str | None
     user_id: str | None
     session_id: str | None
     tenant: str | None
@@ -63,6 +65,7 @@ class feature:
     ) -> None:
         """Name the feature; every other keyword is a tag."""
         self._name = _text(name)
+        self._source = "code"
         self._user_id = _text(user)
         self._session_id = _text(session)
         self._tenant = _text(tenant)
@@ -71,33 +74,37 @@ class feature:
 
     def __enter__(self) -> "feature":
         """Open a scope in the current context."""
-        outer = _current.get()
-        _current.set(
-            Scope(
+        _current.set(self.inside(_current.get()))
+        return self
+
+    def inside(self, outer: Scope | None) -> Scope:
+        """The scope that this one is inside OUTER."""
+        source = self._source if self._name is not None else None
+        if outer is None:
+            return Scope(
                 opened_by=self,
                 outer=outer,
                 trace_id=new_trace_id(),
                 feature=self._name,
+                feature_source=source,
                 user_id=self._user_id,
                 session_id=self._session_id,
                 tenant=self._tenant,
                 prompt_version=self._prompt_version,
                 tags=self._tags,
             )
-            if outer is None
-            else Scope(
-                opened_by=self,
-                outer=outer,
-                trace_id=outer.trace_id,
-                feature=_first(self._name, outer.feature),
-                user_id=_first(self._user_id, outer.user_id),
-                session_id=_first(self._session_id, outer.session_id),
-                tenant=_first(self._tenant, outer.tenant),
-                prompt_version=_first(self._prompt_version, outer.prompt_version),
-                tags={**outer.tags, **self._tags},
-            )
+        return Scope(
+            opened_by=self,
+            outer=outer,
+            trace_id=outer.trace_id,
+            feature=_first(self._name, outer.feature),
+            feature_source=_first(source, outer.feature_source),
+            user_id=_first(self._user_id, outer.user_id),
+            session_id=_first(self._session_id, outer.session_id),
+            tenant=_first(self._tenant, outer.tenant),
+            prompt_version=_first(self._prompt_version, outer.prompt_version),
+            tags={**outer.tags, **self._tags},
         )
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -179,6 +186,13 @@ class feature:
                     resume = functools.partial(inner.athrow, err)
 
         return run
+
+
+def feature_of(source: str, name: str | None, tags: Mapping[str, str], **known: str) -> feature:
+    """A scope that SOURCE asked for: NAME and KNOWN as `feature` has them, and TAGS of any key."""
+    made = feature(name, **known)
+    made._source, made._tags = source, dict(tags)
+    return made
 
 
 def _text(value: object | None) -> str | None:

@@ -1,9 +1,10 @@
 """`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
 
+import functools
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from llmtrace import config
@@ -11,6 +12,7 @@ from llmtrace.errors import ConfigError
 from llmtrace.instrument.capture import Capture, Shipper
 from llmtrace.instrument.pipeline import Exporter
 from llmtrace.instrument.quiet import quietly
+from llmtrace.model import AttributeValue, Call
 
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
@@ -26,6 +28,8 @@ def instrument(
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
+    http_spans: bool = False,
+    share_spans: bool = False,
     providers: Sequence[str] | None = None,
 ) -> None:
     """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
@@ -33,14 +37,15 @@ def instrument(
     A second call changes nothing. HOME is the directory of journal and database. ENDPOINT is the address of a sidecar
     elsewhere that the journal is shipped to (default: `LLMTRACE_ENDPOINT`). OTLP is the address of a backend
     that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
-    keeps prompts and answers. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
+    keeps prompts and answers. HTTP_SPANS adds a span per HTTP attempt. SHARE_SPANS gives the calls to the app's own
+    OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
     cannot be done is logged as a warning to the logger `llmtrace`.
     """
     global _capture
     if config.is_disabled():
         return
     if not sys.platform.startswith(SUPPORTED_PLATFORMS):
-        log.warning("llmtrace records on Linux and macOS; on %s it is switched off", sys.platform)
+        _warn_once(f"llmtrace records on Linux and macOS; on {sys.platform} it is switched off")
         return
     try:
         settings = config.read_settings(
@@ -50,6 +55,8 @@ def instrument(
             otlp=otlp,
             feature=feature,
             capture_content=capture_content,
+            http_spans=http_spans,
+            share_spans=share_spans,
             providers=None if providers is None else tuple(providers),
         )
     except (ConfigError, TypeError, ValueError, AttributeError) as err:
@@ -57,7 +64,13 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            _capture = Capture(settings, lambda: _make_exporter(settings), lambda: _make_shipper(settings))
+            describe_cost = quietly(_make_cost_description) if settings.share_spans else None
+            _capture = Capture(
+                settings,
+                lambda: _make_exporter(settings),
+                lambda: _make_shipper(settings),
+                describe_cost or (lambda call: {}),
+            )
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
@@ -85,6 +98,20 @@ def shutdown(timeout: float = 2.0) -> bool:
         return True
     quietly(capture.unpatch)
     return capture.close(timeout)
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
+
+
+def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
+    from llmtrace.otlp_export import cost_attributes
+    from llmtrace.pricing import load_book, price_call
+
+    book = load_book()
+    return lambda call: cost_attributes(price_call(book, call))
 
 
 def _make_exporter(settings: config.Settings) -> Exporter | None:

@@ -127,7 +127,7 @@ def _readable(span: Span) -> "ReadableSpan":
         name=span.name,
         context=context(span.span_id),
         parent=context(span.parent_span_id) if span.parent_span_id else None,
-        resource=Resource.create(dict(span.resource), schema_url=semconv.SCHEMA_URL),
+        resource=Resource(dict(span.resource), schema_url=semconv.SCHEMA_URL),
         attributes=attributes,
         kind=SpanKind(span.kind - 1),
         status=Status(StatusCode(span.status_code), span.status_message or None),

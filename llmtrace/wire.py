@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, St
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from llmtrace import semconv
-from llmtrace.model import Attributes, AttributeValue, Span
+from llmtrace.model import Attributes, AttributeValue, Span, SpanEvent
 
 
 def encode(spans: Sequence[Span]) -> bytes:
@@ -125,6 +125,10 @@ def _span_message(span: Span) -> SpanMessage:
         start_time_unix_nano=span.start_ns,
         end_time_unix_nano=span.end_ns,
         attributes=_key_values(span.attributes),
+        events=[
+            SpanMessage.Event(name=e.name, time_unix_nano=e.time_ns, attributes=_key_values(e.attributes))
+            for e in span.events
+        ],
         status=Status(code=span.status_code, message=span.status_message) if span.status_code else None,  # type: ignore[arg-type]
     )
 
@@ -167,6 +171,7 @@ def _span(message: SpanMessage, resource: Attributes, scope: str) -> Span:
         attributes=_attributes(message.attributes),
         resource=resource,
         scope=scope,
+        events=tuple(SpanEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in message.events),
     )
 
 

@@ -1,13 +1,16 @@
 """Each example runs, and llmtrace shows what it did."""
 
 import ast
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -94,25 +97,47 @@ def test_spans_are_exported_with_their_cost(home: Path, receiver: Receiver) -> N
     assert span.attributes["gen_ai.usage.cost.currency"] == "USD"
 
 
-@pytest.fixture
-def fastapi_url(home: Path) -> Any:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(home: Path, port: int, path: str, *command: str) -> Iterator[str]:
+    """The address of the server that COMMAND starts on PORT, once it answers at PATH."""
     env = {"PATH": os.environ["PATH"], "HOME": str(home), "LLMTRACE_HOME": str(home)}
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_sse:app", "--port", str(port)]
-    process = subprocess.Popen([*command, "--log-level", "error"], env=env)
+    process = subprocess.Popen([sys.executable, "-m", *command], env=env, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(url + "/docs").close()
+            urllib.request.urlopen(url + path).close()
+            break
+        except urllib.error.HTTPError as err:
+            err.close()
             break
         except OSError:
             time.sleep(0.1)
     yield url
     process.terminate()
     assert process.wait(15) is not None
+
+
+@pytest.fixture
+def fastapi_url(home: Path) -> Iterator[str]:
+    port = free_port()
+    command = ("uvicorn", "--app-dir", str(EXAMPLES), "fastapi_sse:app", "--port", str(port), "--log-level", "error")
+    with serving(home, port, "/docs", *command) as url:
+        yield url
+
+
+@pytest.fixture
+def flask_url(home: Path) -> Iterator[str]:
+    port = free_port()
+    with serving(home, port, "/", "flask", "--app", str(EXAMPLES / "flask_stream.py"), "run", "-p", str(port)) as url:
+        yield url
 
 
 def calls_within(home: Path, number: int) -> list[Call]:
@@ -138,6 +163,68 @@ def test_fastapi_has_a_feature_per_route_and_sees_a_browser_leave(fastapi_url: s
     assert calls[0].usage_source == "provider"
     assert calls[0].ttft_s is not None
     assert (calls[2].usage_source, calls[2].usage_complete) == ("estimated", False)
+
+
+def test_flask_streams_under_the_feature_of_the_service_that_asks(flask_url: str, home: Path) -> None:
+    asked = urllib.request.Request(f"{flask_url}/chat?question=hello", headers={"baggage": "llmtrace.feature=tour"})
+    for request in (asked, f"{flask_url}/chat?question=hello", f"{flask_url}/title?text=a%20boat"):
+        with urllib.request.urlopen(request) as response:
+            assert response.read()
+    assert [(c.feature, c.feature_source, c.status, c.request.stream) for c in calls_within(home, 3)] == [
+        ("tour", "baggage", "ok", True),
+        (None, None, "ok", True),
+        ("title", "code", "ok", False),
+    ]
+
+
+def test_a_batch_job_is_one_feature_however_many_calls_run_at_once(home: Path) -> None:
+    assert run_example("batch_job.py", home) == "100 records classified\n"
+    (row,) = report(home)["rows"]
+    assert (row["key"], row["calls"], row["errors"]) == ("classify-mood", 100, 0)
+    assert [(r["key"], r["calls"]) for r in report(home, "--by", "tag:run")["rows"]] == [("2026-11-21", 100)]
+
+
+def test_retries_of_tenacity_are_calls_and_the_fallback_is_tagged(home: Path) -> None:
+    run_example("retries_and_fallback.py", home)
+    seen = [(c.request.model, c.status, len(c.attempts), c.feature, c.tags) for c in recorded_calls(home)]
+    failed = ("gpt-4o", "error", 1, "answer-question", {})
+    assert seen == [
+        failed,
+        ("gpt-4o", "ok", 1, "answer-question", {}),
+        failed,
+        failed,
+        failed,
+        ("gpt-4o-mini", "ok", 1, "answer-question", {"fallback": "gpt-4o-mini"}),
+    ]
+    rows = {row["key"]: row for row in report(home, "--by", "tag:fallback")["rows"]}
+    assert (rows[None]["calls"], rows[None]["errors"], rows["gpt-4o-mini"]["errors"]) == (5, 4, 0)
+
+
+def test_prompt_caching_shows_what_the_cache_saves(home: Path) -> None:
+    lines = run_example("prompt_caching.py", home).splitlines()
+    rows = {row["key"]: row for row in report(home)["rows"]}
+    plain, cached = rows["handbook"], rows["handbook-cached"]
+    assert plain["input_tokens"] == cached["input_tokens"]
+    assert cached["cached_input_tokens"] == 19 * cached["cache_write_tokens"] > 19 * 1024
+    read, written = cached["cached_input_tokens"], cached["cache_write_tokens"]
+    # $3 per million fresh, $0.30 read and $3.75 written: https://platform.claude.com/docs/en/about-claude/pricing
+    spoken = plain["output_tokens"] - cached["output_tokens"]  # at $15
+    saved = (read * Decimal("2.70") - written * Decimal("0.75") + spoken * 15) / 1_000_000
+    assert Decimal(plain["cost_usd"]) - Decimal(cached["cost_usd"]) == saved
+    assert lines[-1].startswith(f"saved: ${saved:.6f}, ")
+
+
+def test_forked_workers_record_for_themselves(home: Path) -> None:
+    assert run_example("forking_worker.py", home) == "exit codes: [0, 0, 0]\n"
+    assert {row["key"]: row["calls"] for row in report(home)["rows"]} == {"summarize": 8, "translate": 4}
+
+
+def test_a_feature_crosses_from_one_service_to_the_other(home: Path) -> None:
+    assert run_example("two_services.py", home) == "asked three times\n"
+    found = [(c.feature, c.feature_source, c.tenant) for c in recorded_calls(home)]
+    similar, complete = ("find-similar", "baggage", "acme"), ("autocomplete", "baggage", "umbrella")
+    assert found == [similar, similar, complete]
+    assert {row["key"] for row in report(home, "--by", "service")["rows"]} == {"search"}
 
 
 def test_every_example_is_tested() -> None:

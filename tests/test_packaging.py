@@ -78,7 +78,14 @@ def test_the_base_install_is_the_apps_side_only() -> None:
     base = " ".join(PROJECT["project"]["dependencies"])
     heavy = ("duckdb", "pandas", "pyarrow", "streamlit", "plotly", "ibis", "openai", "anthropic", "litellm", "rich")
     assert [name for name in heavy if name in base] == []
-    assert set(PROJECT["project"]["optional-dependencies"]) == {"server", "dashboard", "clickhouse", "demo", "all"}
+    assert set(PROJECT["project"]["optional-dependencies"]) == {
+        "server",
+        "dashboard",
+        "clickhouse",
+        "demo",
+        "http",
+        "all",
+    }
 
 
 def test_the_versions_agree() -> None:
@@ -98,7 +105,18 @@ def test_the_public_names_are_those_that_are_documented() -> None:
     import llmtrace
 
     assert sorted(llmtrace.__all__) == sorted(
-        ["Client", "connect", "feature", "flush", "instrument", "price", "shutdown", "uninstrument"]
+        [
+            "Client",
+            "baggage_headers",
+            "connect",
+            "feature",
+            "feature_from_headers",
+            "flush",
+            "instrument",
+            "price",
+            "shutdown",
+            "uninstrument",
+        ]
     )
     assert all(getattr(llmtrace, name).__doc__ for name in llmtrace.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

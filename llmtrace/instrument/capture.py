@@ -1,25 +1,33 @@
 """What is switched on in this process: settings, the patched SDKs, and the pipeline their calls go to."""
 
 import atexit
+import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import semconv
-from llmtrace.config import Settings
+from llmtrace.config import Settings, baggage_hosts
+from llmtrace.instrument import outgoing
 from llmtrace.instrument.imports import PatchOnImport
+from llmtrace.instrument.outgoing import OutgoingBaggage
 from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
-from llmtrace.model import Attributes
+from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
+
+if TYPE_CHECKING:
+    from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
 BASE_CLIENT = "{sdk}._base_client"
+log = logging.getLogger("llmtrace")
 
 
 class Shipper(Protocol):
@@ -46,14 +54,24 @@ class Capture:
         settings: Settings,
         make_exporter: Callable[[], Exporter | None],
         make_shipper: Callable[[], Shipper | None] = lambda: None,
+        describe_cost: Callable[[Call], Mapping[str, AttributeValue]] = lambda call: {},
     ) -> None:
-        """Prepare to record as SETTINGS say; MAKE_EXPORTER and MAKE_SHIPPER give each process its ways out."""
+        """Prepare to record as SETTINGS say; MAKE_EXPORTER and MAKE_SHIPPER give each process its ways out.
+
+        DESCRIBE_COST gives the attributes that say what a call cost, for spans that are shared.
+        """
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
         self._patches: list[Patches] = []
         self._imports: PatchOnImport | None = None
+        self._is_closed = False
+        self._outgoing: list[OutgoingBaggage] = []
+        self._http_imports: PatchOnImport | None = None
         self.pipeline = self._new_pipeline()
+        self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
+        self._silenced: list[SilencedTracing] = []
+        self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
     def begin(self) -> None:
         """Patch the SDKs, loaded or not, and start the thread."""
@@ -71,15 +89,29 @@ class Capture:
             sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
             self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
             self._imports.install()
+            if baggage_hosts():
+                self._http_imports = PatchOnImport(outgoing.MODULES, self._patch_http)
+                self._http_imports.install()
 
     def unpatch(self) -> None:
         """Give the SDKs their own functions back. Calls in flight are still recorded."""
         if self._imports is not None:
             self._imports.remove()
             self._imports = None
+        if self._http_imports is not None:
+            self._http_imports.remove()
+            self._http_imports = None
+        for http in self._outgoing:
+            http.undo()
+        self._outgoing.clear()
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
+        for tracing in self._silenced:
+            tracing.undo()
+        self._silenced.clear()
+        if self.attempt_spans is not None:
+            self.attempt_spans.undo()
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, exported and shipped, within TIMEOUT_S."""
@@ -89,6 +121,8 @@ class Capture:
 
     def close(self, timeout_s: float) -> bool:
         """Write what is left within TIMEOUT_S, and stop."""
+        self._is_closed = True
+        atexit.unregister(self.close)
         deadline = time.monotonic() + timeout_s
         closed = bool(quietly(self.pipeline.close, timeout_s))
         shipped = bool(quietly(self._ship, deadline))
@@ -103,6 +137,11 @@ class Capture:
         family = find_family(module.__name__.partition(".")[0])
         if family is not None:
             self._patches.append(Patches(module, family, self))
+            if self.shared_spans is not None:
+                self._silenced.append(SilencedTracing(module))
+
+    def _patch_http(self, module: ModuleType) -> None:
+        self._outgoing.append(OutgoingBaggage(module))
 
     def _new_pipeline(self) -> Pipeline:
         settings = self.settings
@@ -110,6 +149,17 @@ class Capture:
         self._shipper = quietly(self._make_shipper)
         wake = self._shipper.wake if self._shipper is not None else _do_nothing
         return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter, wake)
+
+    def _new_attempt_spans(self) -> "AttemptSpans | None":
+        try:
+            from llmtrace.instrument.http_spans import AttemptSpans
+        except ImportError:
+            log.warning('llmtrace records no HTTP attempts: run `pip install "llmtrace-sidecar[http]"`')
+            return None
+        return AttemptSpans(self._put_span)
+
+    def _put_span(self, span: Span) -> None:
+        self.pipeline.put(span)
 
     def _after_fork(self) -> None:
         quietly(self._start_over)
@@ -119,6 +169,8 @@ class Capture:
         self.pipeline.disown()
         if self._shipper is not None:
             self._shipper.disown()
+        if self._is_closed:
+            return
         for patches in self._patches:
             patches.forget_unread()
         self.pipeline = self._new_pipeline()

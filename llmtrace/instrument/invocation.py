@@ -8,15 +8,17 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol
 
+from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
-from llmtrace.feature import Scope, current_scope
+from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, CallStatus, Request, Response
+from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
 from llmtrace.providers.base import no_content
 
@@ -33,15 +35,23 @@ class Sink(Protocol):
         """Take INVOCATION, without waiting and without raising."""
 
 
+class Shared(Protocol):
+    """The span of a call in the app's own OpenTelemetry pipeline."""
+
+    def end(self, invocation: "Invocation") -> None:
+        """End it with what is known of INVOCATION."""
+
+
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_sink", "attempts", "captures", "ended_at",
-        "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response", "http_status",
-        "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes", "response",
-        "response_bytes", "retries", "scope", "sent", "settings", "span_id", "spoke_at", "started", "started_at_ns",
-        "status", "trace_id", "was_shown",
+        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
+        "attempts", "call", "captures",
+        "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
+        "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
+        "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
+        "started", "started_at_ns", "status", "trace_id", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +61,7 @@ class Invocation:
         self.started_at_ns = time.time_ns()
         self.started = time.perf_counter_ns()
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
-        self.scope = current_scope()
+        self.scope = scope_of_call()
         self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
@@ -68,7 +78,7 @@ class Invocation:
         self.prompt = endpoint.prompt_texts(body) if stream else []
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
-        self.injected = self.iterating = self._is_raw = self.sent = self.was_shown = False
+        self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
         self.attempts = 0
         self.retries: list[Attempt] = []
         self._pending_outcome: str | None = None
@@ -84,8 +94,15 @@ class Invocation:
         self.http_response: Any = None
         self.error: BaseException | None = None
         self.status: CallStatus = "ok"
+        self.shared: Shared | None = None
+        self.call: Call | None = None
 
     # What the choke points see, in the order of a call
+
+    def send(self, request: Any) -> None:
+        """The HTTP REQUEST of an attempt is about to be sent."""
+        if self.captures:
+            self.request_bytes = quietly(content_of, request)
 
     def retry(self, wait_s: float) -> None:
         """The SDK gave an attempt up, and waits before the next."""
@@ -105,7 +122,7 @@ class Invocation:
         self.sent = True
         self.headers = response.headers
         self.http_status = response.status_code
-        if self.captures:
+        if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:
@@ -114,12 +131,14 @@ class Invocation:
         return self.take(data)
 
     def take(self, data: Any) -> Any:
-        """DATA of the response, whoever parsed it."""
+        """DATA of the response, whoever parsed it; what is no object says nothing."""
+        if not isinstance(data, dict):
+            return data
         if self.fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
             spoke = quietly(self.fold.add, data)
-            if not self.spoke_at:
+            if not self.spoke_at and self.fold.error is None:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
@@ -130,20 +149,21 @@ class Invocation:
     def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
 
-        IS_RAW: the caller may read its bytes itself.
+        IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
+        SDK's parser finds nothing to show.
         """
         finalizer = weakref.finalize(response, self.close)
         self._open = (id(response), weakref.ref(response), finalizer, registry)
         self._is_raw = is_raw
-        if is_raw:
-            self.reader = BodyReader(response.headers.get("content-type", ""), self.take)
+        content_type = response.headers.get("content-type", "")
+        if is_raw or EVENT_STREAM not in content_type:
+            self.reader = BodyReader(content_type, self.take)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
         if self.reader is not None:
-            if self.was_shown:
-                self.reader = None
-            else:
+            self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
+            if not self.was_shown:
                 self.reader.feed(piece)
 
     # The ways a call ends
@@ -163,7 +183,8 @@ class Invocation:
             self.fail(error)
             return
         self._finish_body()
-        self.end("ok" if self.fold is None or self.fold.complete else "cancelled")
+        is_done = self._saw_end or self.fold is None or self.fold.complete
+        self.end("ok" if is_done else "cancelled", is_collecting=True)
 
     def _finish_body(self) -> None:
         if self.reader is not None and not self.was_shown:
@@ -172,6 +193,7 @@ class Invocation:
     def fail(self, error: BaseException) -> None:
         """The call raised ERROR; what is not an `Exception` is the caller giving up, such as a cancelled task."""
         self.error = error
+        self._finish_body()
         response = getattr(error, "response", None)
         if response is not None:
             self.headers = getattr(response, "headers", None)
@@ -185,8 +207,11 @@ class Invocation:
         if self.response is None:
             self.response_bytes = quietly(content_of, response)
 
-    def end(self, status: CallStatus) -> None:
-        """End with STATUS, once: whoever comes second changes nothing."""
+    def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
+        """End with STATUS, once: whoever comes second changes nothing.
+
+        IS_COLLECTING: it may be the garbage collector who says so, in the middle of anything.
+        """
         try:
             self._endings.pop()  # atomic, unlike a flag
         except IndexError:
@@ -202,6 +227,8 @@ class Invocation:
             if response is not None:
                 for name in HOOKS:
                     response.__dict__.pop(name, None)
+        if self.shared is not None and not is_collecting:
+            quietly(self.shared.end, self)
         self._sink.put(self)
 
     # While it waits to be written
@@ -214,6 +241,9 @@ class Invocation:
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""
         self.request_bytes, self.events, self.captures = None, [], False
+
+
+in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
 
 
 def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:

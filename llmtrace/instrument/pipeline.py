@@ -8,6 +8,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -23,6 +24,7 @@ from llmtrace.model import Attributes, Span
 
 RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
+SPAN_BYTES = 2048
 BOUND_INTERVAL_S = 60.0
 
 
@@ -64,7 +66,7 @@ class Pipeline:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
         self._exporter, self._on_written = exporter, on_written
-        self._queue: SimpleQueue[Invocation | _Flush] = SimpleQueue()
+        self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
         self._thread: threading.Thread | None = None
@@ -101,8 +103,8 @@ class Pipeline:
         """How many of them were dropped here, by reason."""
         return {reason: n for reason, counter in self._drops.items() if (n := _value(counter))}
 
-    def put(self, invocation: Invocation) -> None:
-        """Take a finished INVOCATION, without waiting."""
+    def put(self, invocation: Invocation | Span) -> None:
+        """Take a finished INVOCATION, or a span that is one already, without waiting."""
         if self._is_disowned:
             return
         next(self._ended)
@@ -113,8 +115,8 @@ class Pipeline:
         if self._queue.qsize() + len(self._pending) >= QUEUE_SPANS:
             next(self._drops["queue_full"])
             return
-        size = invocation.size
-        if self._queued_bytes + size > QUEUE_BYTES:
+        size = SPAN_BYTES if isinstance(invocation, Span) else invocation.size
+        if self._queued_bytes + size > QUEUE_BYTES and not isinstance(invocation, Span):
             invocation.drop_content()
             size = invocation.size
         self._queued_bytes += size  # approximate where threads race; the thread sets it straight at every lull
@@ -122,6 +124,8 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         mark = _Flush()
         self._queue.put(mark)
@@ -132,7 +136,9 @@ class Pipeline:
         return written and exported
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, and stop: calls that end later are dropped and counted."""
+        """Flush, and stop: calls that end later are dropped and counted. Closing again changes nothing."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         flushed = self.flush(timeout_s)
         self._closing = True
@@ -146,6 +152,10 @@ class Pipeline:
             if not thread.is_alive():
                 self._writer.close()
         return flushed
+
+    @property
+    def _has_stopped(self) -> bool:
+        return self._closing and (self._thread is None or not self._thread.is_alive())
 
     def disown(self) -> None:
         """In a forked child: let go of the parent's files without touching its lock, and take nothing more.
@@ -173,14 +183,14 @@ class Pipeline:
             if self._closing and (written or marks):
                 return
 
-    def _wait_to_retry(self) -> "Invocation | _Flush | None":
+    def _wait_to_retry(self) -> "Invocation | Span | _Flush | None":
         self._hurry.wait(RETRY_INTERVAL_S)
         try:
             return self._queue.get_nowait()
         except Empty:
             return None
 
-    def _take(self, item: "Invocation | _Flush | None") -> list[_Flush]:
+    def _take(self, item: "Invocation | Span | _Flush | None") -> list[_Flush]:
         """Turn what waits in the queue into spans; the marks among it."""
         marks: list[_Flush] = []
         while item is not None:
@@ -199,8 +209,12 @@ class Pipeline:
                 break
         return marks
 
-    def _to_span(self, invocation: Invocation) -> Span:
-        return codec.to_span(to_call(invocation), self._resource)
+    def _to_span(self, invocation: Invocation | Span) -> Span:
+        if isinstance(invocation, Span):
+            return replace(invocation, resource=self._resource)
+        if invocation.shared is not None:
+            quietly(invocation.shared.end, invocation)
+        return codec.to_span(invocation.call or to_call(invocation), self._resource)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""
@@ -237,6 +251,8 @@ class Pipeline:
     def _count(self) -> None:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
         if self._counter is None:
+            if not self.ended:
+                return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self.process, self._service)
         way_out = self._exporter
@@ -251,7 +267,7 @@ class Pipeline:
 
 def _size(span: Span) -> int:
     """About how many bytes SPAN keeps in memory."""
-    return 2048 + sum(len(v) for v in span.attributes.values() if isinstance(v, str))
+    return SPAN_BYTES + sum(len(v) for v in span.attributes.values() if isinstance(v, str))
 
 
 def _value(counter: "itertools.count[int]") -> int:

@@ -8,13 +8,12 @@ hook that is missing from one costs detail, not the call.
 
 import functools
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import ModuleType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from llmtrace.config import Settings
-from llmtrace.instrument.invocation import Invocation
-from llmtrace.instrument.pipeline import Pipeline
+from llmtrace.instrument.captured import captured_by
+from llmtrace.instrument.contracts import Capture
+from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
 from llmtrace.providers import Endpoint, Family, find_endpoint
@@ -22,8 +21,6 @@ from llmtrace.providers.base import as_mapping
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
-
-_in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
 
 
 class OpenResponses(dict[int, Invocation]):
@@ -39,13 +36,6 @@ class OpenResponses(dict[int, Invocation]):
         return found
 
 
-class Capture(Protocol):
-    """What the patches need to know of the capture that made them; a forked child changes its pipeline."""
-
-    settings: Settings
-    pipeline: Pipeline
-
-
 class Patches:
     """The patched attributes of one SDK, and what stood there before."""
 
@@ -54,6 +44,7 @@ class Patches:
         self._family, self._capture = family, capture
         self._unread = OpenResponses()
         self._originals: list[tuple[type, str, Any, Any]] = []
+        self._rewired: list[tuple[Any, Any, Any]] = []
         self._is_active = True
         sync, asynchronous, base = (
             getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
@@ -80,6 +71,9 @@ class Patches:
             if owner.__dict__.get(name) is wrapper:
                 setattr(owner, name, original)
             self._originals.remove(patch)
+        for proxy, original, wrapper in self._rewired:
+            if proxy.__wrapped__ is wrapper:
+                proxy.__wrapped__ = original
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""
@@ -92,6 +86,9 @@ class Patches:
         wrapper = functools.wraps(original)(around(original))
         setattr(owner, name, wrapper)
         self._originals.append((owner, name, original, wrapper))
+        for proxy in captured_by(owner, name, original):
+            proxy.__wrapped__ = wrapper
+            self._rewired.append((proxy, original, wrapper))
 
     # The call
 
@@ -126,7 +123,7 @@ class Patches:
         return process
 
     def _respond(self, kwargs: dict[str, Any]) -> None:
-        invocation, response = _in_flight.get(), kwargs.get("response")
+        invocation, response = in_flight.get(), kwargs.get("response")
         if invocation is not None and response is not None:
             invocation.respond(response)
             self._unread[id(response)] = invocation
@@ -152,16 +149,19 @@ class Patches:
 
     def _around_build(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def build(client: Any, *args: Any, **kwargs: Any) -> Any:
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 invocation.attempts += 1
-            return original(client, *args, **kwargs)
+            request = original(client, *args, **kwargs)
+            if invocation is not None:
+                invocation.send(request)
+            return request
 
         return build
 
     def _around_should_retry(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def should_retry(client: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 quietly(lambda: invocation.answered_with(response.status_code))
             return original(client, response, *args, **kwargs)
@@ -171,7 +171,7 @@ class Patches:
     def _around_retry_timeout(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def retry_timeout(client: Any, *args: Any, **kwargs: Any) -> Any:
             wait_s = original(client, *args, **kwargs)
-            invocation = _in_flight.get()
+            invocation = in_flight.get()
             if invocation is not None:
                 quietly(invocation.retry, wait_s)
             return wait_s
@@ -192,6 +192,10 @@ class Patches:
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
         quietly(self._capture.pipeline.start)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
+        if self._capture.shared_spans is not None:
+            quietly(self._capture.shared_spans.begin, invocation)
+        if self._capture.attempt_spans is not None:
+            quietly(self._capture.attempt_spans.watch, client._client)
         invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)
         return invocation
 
@@ -243,8 +247,8 @@ class _Flight:
     def __enter__(self) -> "_Flight":
         self._invocation = quietly(self._patches.begin, self._client, self.args, self.kwargs)
         if self._invocation is not None:
-            self._outer = _in_flight.get()
-            _in_flight.set(self._invocation)
+            self._outer = in_flight.get()
+            in_flight.set(self._invocation)
             if self._invocation.injected:
                 self._invocation.injected = quietly(self._ask_for_usage) is True
         return self
@@ -262,8 +266,8 @@ class _Flight:
         invocation = self._invocation
         if invocation is None:
             return
-        if _in_flight.get() is invocation:
-            _in_flight.set(self._outer)
+        if in_flight.get() is invocation:
+            in_flight.set(self._outer)
         if error is not None:
             quietly(self._patches.give_up, invocation, error)
 

@@ -1,0 +1,66 @@
+"""Tells other services on whose behalf they are asked: `baggage` on requests to the hosts that the configuration names.
+
+It acts below redirects, so that a host that is not named does not get what was meant for one that is; and never while
+a call to a provider is in flight.
+"""
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from llmtrace.baggage import HEADER, stamp
+from llmtrace.instrument.invocation import in_flight
+from llmtrace.instrument.quiet import quietly
+
+# Module, class, and the method that sends one request, redirects apart.
+SENDERS: tuple[tuple[str, str, str], ...] = (
+    ("httpx", "Client", "_send_single_request"),
+    ("httpx", "AsyncClient", "_send_single_request"),
+    ("httpx2", "Client", "_send_single_request"),
+    ("httpx2", "AsyncClient", "_send_single_request"),
+    ("requests.sessions", "Session", "send"),
+)
+MODULES = tuple(sorted({module for module, _, _ in SENDERS}))
+
+
+class OutgoingBaggage:
+    """The patched senders of one module, and what stood there before."""
+
+    def __init__(self, module: ModuleType) -> None:
+        """Patch MODULE's."""
+        self._originals: list[tuple[type, str, Any, Any]] = []
+        for name, owner_name, method in SENDERS:
+            owner = getattr(module, owner_name, None)
+            if name == module.__name__ and owner is not None and method in vars(owner):
+                original = vars(owner)[method]
+                wrapper = functools.wraps(original)(_stamping(original))
+                setattr(owner, method, wrapper)
+                self._originals.append((owner, method, original, wrapper))
+
+    def undo(self) -> None:
+        """Put the originals back where the wrappers still stand."""
+        for owner, method, original, wrapper in self._originals:
+            if vars(owner).get(method) is wrapper:
+                setattr(owner, method, original)
+        self._originals.clear()
+
+
+def _stamping(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        if in_flight.get() is None:
+            quietly(_stamp, request)
+        return original(client, request, *args, **kwargs)  # a coroutine, where the client is an async one
+
+    return send
+
+
+def _stamp(request: Any) -> None:
+    """Set REQUEST's header for its host; a redirect's has what the request before it was given."""
+    headers, url = request.headers, str(request.url)
+    before = headers.get(HEADER)
+    after = stamp(url, before)
+    if after:
+        headers[HEADER] = after
+    elif before is not None:
+        del headers[HEADER]
