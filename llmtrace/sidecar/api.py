@@ -89,8 +89,9 @@ class _Api:
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return _error(415, 'send application/json: {"sql": "SELECT ..."}')
         try:
-            body = json.loads(await self._bodies.read(request))
-            text, chosen = str(body["sql"]), dict(body.get("filter") or {})
+            async with self._bodies.read(request) as body:
+                asked = json.loads(body)
+            text, chosen = str(asked["sql"]), dict(asked.get("filter") or {})
         except BadBody as err:
             return _error(err.status, str(err))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -2,6 +2,9 @@
 
 import asyncio
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -21,8 +24,22 @@ class BadBody(Exception):
         super().__init__(reason)
 
 
+@dataclass
+class _Held:
+    """A body as far as it has arrived; `size` stays when the chunks are taken."""
+
+    chunks: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def take(self) -> bytes:
+        """The whole, in one piece."""
+        body = b"".join(self.chunks)
+        self.chunks.clear()
+        return body
+
+
 class Bodies:
-    """Reads bodies, and holds no more than HELD_BYTES of unfinished ones in memory."""
+    """Reads bodies, and holds no more than HELD_BYTES in memory of those that are read or worked on."""
 
     def __init__(
         self, limit_bytes: int = BODY_BYTES, held_bytes: int = HELD_BYTES, timeout_s: float = BODY_TIMEOUT_S
@@ -31,8 +48,9 @@ class Bodies:
         self._limit_bytes, self._held_limit_bytes, self._timeout_s = limit_bytes, held_bytes, timeout_s
         self._held_bytes = 0
 
-    async def read(self, request: Request) -> bytes:
-        """The body of REQUEST, as it was sent.
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The body of REQUEST, as it was sent, for as long as it is worked on.
 
         Raises:
             BadBody: it is too long, takes too long, or was not finished.
@@ -40,22 +58,25 @@ class Bodies:
         stated = request.headers.get("content-length", "0")
         if stated.isdigit() and int(stated) > self._limit_bytes:
             raise BadBody(413, f"a request holds {self._limit_bytes} bytes at most, not {stated}")
-        chunks: list[bytes] = []
-        size = 0
+        held = _Held()
+        try:
+            await self._receive(request, held)
+            yield held.take()
+        finally:
+            self._held_bytes -= held.size
+
+    async def _receive(self, request: Request, held: "_Held") -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 async for chunk in request.stream():
-                    chunks.append(chunk)
-                    size += len(chunk)
+                    held.chunks.append(chunk)
+                    held.size += len(chunk)
                     self._held_bytes += len(chunk)
-                    self._check(size)
+                    self._check(held.size)
         except TimeoutError:
             raise BadBody(408, f"the request did not arrive within {self._timeout_s:g} s") from None
         except ClientDisconnect:
             raise BadBody(400, "the request was not finished") from None
-        finally:
-            self._held_bytes -= size
-        return b"".join(chunks)
 
     def _check(self, size: int) -> None:
         if size > self._limit_bytes:

@@ -9,14 +9,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from llmtrace import codec, wire
+from llmtrace import wire
 from llmtrace.delivery import Delivery, Undelivered
 from llmtrace.delivery_thread import DeliveryThread
+from llmtrace.ingest.pricing import price_span
 from llmtrace.journal import journal_folder
 from llmtrace.journal.cursor import Cursor, cursor_name
 from llmtrace.otlp_export import cost_attributes
 from llmtrace.otlp_http import Sender, require_allowed, traces_endpoint
-from llmtrace.pricing import PriceBook, load_book, price_call
+from llmtrace.pricing import PriceBook, load_book
 
 TELL_INTERVAL_S = 300.0
 OUTAGE_TOLD_AFTER_S = 30.0
@@ -56,17 +57,17 @@ class Forwarder(DeliveryThread):
 
 
 def with_cost(payload: bytes, book: PriceBook) -> bytes:
-    """PAYLOAD, a serialised request, with the cost by BOOK on each span that is a call."""
+    """PAYLOAD, a serialised request, with the cost by BOOK on each span that is a call, in whatever dialect."""
     try:
         request = wire.parse(payload)
     except ValueError:
         return payload  # the backend will say what it makes of it
     for message, span in wire.each_span(request):
         try:
-            call = codec.decode(span)
-            if call is not None:
-                wire.set_attributes(message, cost_attributes(price_call(book, call)))
+            priced = price_span(book, span)
+            if priced is not None:
+                wire.set_attributes(message, cost_attributes(priced.cost))
         except Exception:  # the span goes on without a cost
             log.exception("a call could not be priced")
-    priced: bytes = request.SerializeToString()
-    return priced
+    enriched: bytes = request.SerializeToString()
+    return enriched

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from llmtrace import otlp_json, wire
 from llmtrace.sidecar import otlp_answers
-from llmtrace.sidecar.body import BadBody, Bodies, inflate
+from llmtrace.sidecar.body import INFLATED_BYTES, BadBody, Bodies, inflate
 from llmtrace.sidecar.intake import Intake, Refused
 from llmtrace.sidecar.otlp_answers import JSON_TYPE, PROTOBUF_TYPE, TRACES_PATH
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 REQUEST_SPANS = 10_000
 DECODED_AT_ONCE = 2
+SMALL_BYTES = 2 * 1024 * 1024
+TOO_LARGE = 413
 PROTOBUF_TYPES = frozenset({PROTOBUF_TYPE, "application/protobuf"})
 
 
@@ -53,8 +55,9 @@ class Receiver:
         """Give what arrives to INTAKE, as far as it fits BODIES."""
         self._intake = intake
         self._bodies = bodies or Bodies()
-        # Of its own, so that slow queries hold up no spans; small, so that large requests fit the memory.
-        self._decoding = ThreadPoolExecutor(DECODED_AT_ONCE, "llmtrace-decode")
+        # Of its own, so that slow queries hold up no spans; large requests come one at a time, behind one another.
+        self._small = ThreadPoolExecutor(DECODED_AT_ONCE, "llmtrace-decode")
+        self._large = ThreadPoolExecutor(1, "llmtrace-decode-large")
 
     def route(self) -> Route:
         """The route of OTLP/HTTP."""
@@ -76,17 +79,23 @@ class Receiver:
     async def _read(self, request: Request, kind: str) -> "tuple[Examined, Future[None]]":
         if kind != JSON_TYPE and kind not in PROTOBUF_TYPES:
             raise BadBody(415, f"send {PROTOBUF_TYPE} or {JSON_TYPE}, not '{kind[:80]}'")
-        body = await self._bodies.read(request)
         encoding = request.headers.get("content-encoding", "")
-        return await asyncio.get_running_loop().run_in_executor(self._decoding, self._take, body, encoding, kind)
+        run = asyncio.get_running_loop().run_in_executor
+        async with self._bodies.read(request) as body:
+            if len(body) <= SMALL_BYTES:
+                try:
+                    return await run(self._small, self._take, body, encoding, kind, SMALL_BYTES)
+                except BadBody as err:
+                    if err.status != TOO_LARGE:
+                        raise
+            return await run(self._large, self._take, body, encoding, kind, INFLATED_BYTES)
 
-    def _take(self, body: bytes, encoding: str, kind: str) -> "tuple[Examined, Future[None]]":
-        examined = _decode(body, encoding, kind)
+    def _take(self, body: bytes, encoding: str, kind: str, limit_bytes: int) -> "tuple[Examined, Future[None]]":
+        examined = _decode(inflate(body, encoding, limit_bytes), kind)
         return examined, self._intake.put(examined.payload, examined.spans, len(examined.faults))
 
 
-def _decode(body: bytes, encoding: str, kind: str) -> Examined:
-    text = inflate(body, encoding)
+def _decode(text: bytes, kind: str) -> Examined:
     try:
         if kind == JSON_TYPE:
             message, faults = otlp_json.parse(text)

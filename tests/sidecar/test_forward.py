@@ -62,6 +62,25 @@ def test_events_links_and_foreign_spans_pass_unchanged() -> None:
     assert with_cost(b"\xff damaged", load_book()) == b"\xff damaged"
 
 
+def test_a_call_in_another_dialect_gets_its_cost_too() -> None:
+    request = wire.parse(make_payload(1))
+    scope = request.resource_spans[0].scope_spans[0]
+    scope.scope.name = "opentelemetry.instrumentation.openai"
+    del scope.spans[0].attributes[:]
+    said = {
+        "gen_ai.system": "openai",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+    }
+    wire.set_attributes(scope.spans[0], said)
+    (span,) = wire.decode(with_cost(request.SerializeToString(), load_book()))
+    assert span.attributes["gen_ai.usage.cost.amount"] == 0.0035
+    assert {name: span.attributes[name] for name in said} == said
+
+
 def test_an_outage_and_restarts_of_both_lose_nothing_and_double_nothing(home: Path, receiver: Receiver) -> None:
     receiver.statuses = [503, 503]
     receiver.answer_headers = {"retry-after": "0.2"}
