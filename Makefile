@@ -3,18 +3,23 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-browser test-soak test-matrix lint format clean
+.PHONY: demo test test-browser test-rivals test-matrix test-soak lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/llmtrace demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not browser and not soak and not matrix"
+	$(BIN)/pytest -m "not browser and not soak and not rivals and not matrix"
 
 # Installs the system's Chromium where there is none (needs root, or sudo).
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || { S=$$(command -v sudo); $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }
 	$(BIN)/pytest -m browser
+
+# Other instrumentors beside ours, each in an environment of its own.
+test-rivals: $(VENV)/.dev
+	tests/rivals/venvs.sh $(CURDIR)/.rivals
+	RIVAL_VENVS=$(CURDIR)/.rivals $(BIN)/pytest -m rivals
 
 # Long runs: an app killed fifty times, two apps beside a dashboard and a report.
 test-soak: $(VENV)/.dev

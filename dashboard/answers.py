@@ -15,6 +15,7 @@ from . import source
 
 CACHE_TTL_S = 15 * 60
 CACHE_ENTRIES = 512
+HEALTH_TTL_S = 10
 MOST_STAMPS = 100
 Rows = list[dict[str, Any]]
 FAILURES = (LlmtraceError, OSError)
@@ -84,6 +85,20 @@ def ask(stamp: Stamp, question: str, options: Mapping[str, Any]) -> Rows:
         spent.clear()
     spent[stamp.key] = spent.get(stamp.key, 0.0) + time.monotonic() - began
     return rows
+
+
+def health(stamp: Stamp) -> dict[str, Any]:
+    """What became of every span, and the state of journal, store and price book, at about the time of STAMP.
+
+    Raises:
+        LlmtraceError: the store does not answer.
+    """
+    return _health(stamp.key)
+
+
+@st.cache_data(ttl=HEALTH_TTL_S, max_entries=4, show_spinner=False)
+def _health(wanted: str) -> dict[str, Any]:
+    return source.current().health()
 
 
 @st.cache_data(ttl=CACHE_TTL_S, max_entries=CACHE_ENTRIES, show_spinner=False)

@@ -23,15 +23,18 @@ COST_STATUSES = (
     "provider_reported",
     "price_expired",
 )
-FREE = ("user", "tenant", "prompt_version", "tag")
+STATUSES = ("ok", "error", "cancelled")
+FREE = ("user", "session", "tenant", "prompt_version", "tag", "error")
 MOST_BADGES = 6
 # What to group by once a row of the cost table was chosen.
 DRILL = ("feature", "model", "prompt_version", "user", "service")
 _HELP = {
     "user": "Type a user id and press Enter.",
+    "session": "Type a session id and press Enter.",
     "tenant": "Type a tenant and press Enter.",
     "prompt_version": "Type a version and press Enter.",
     "tag": "Type KEY=VALUE and press Enter, as in team=search.",
+    "error": "Type an error type and press Enter, as in rate_limit_exceeded.",
 }
 
 
@@ -88,7 +91,8 @@ def _popover(stamp: Stamp, period: Period, known: Mapping[str, Sequence[str]]) -
     with st.popover(f"Filters ({count})" if count else "Filters", icon=":material/filter_list:", key="filters"):
         _search(stamp, period)
         chosen = {name: _select(name, ("", *known[name])) for name in FACETS}
-        with st.expander("User, tenant, prompt version, tag, price status"):
+        chosen["status"] = _select("status", STATUSES)
+        with st.expander("User, session, tenant, prompt version, tag, error, price"):
             for name in FREE:
                 chosen[name] = _select(name, ("",) if name != "tag" else (), is_free=True)
             chosen["cost_status"] = _select("cost_status", COST_STATUSES)

@@ -33,6 +33,14 @@ def money(value: Decimal | str | None) -> str:
     return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.2g}"
 
 
+def exact_money(value: Decimal | None) -> str:
+    """VALUE in dollars with all its digits, two decimals at least; unknown is a dash."""
+    if value is None:
+        return UNKNOWN
+    whole, _, decimals = f"{abs(value):,f}".partition(".")
+    return f"{MINUS if value < 0 else ''}${whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
 def money_change(value: Decimal) -> str:
     """VALUE in dollars with its sign."""
     sign = "+" if value > 0 else MINUS if value < 0 else "±"
@@ -96,6 +104,20 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
+def duration(value_s: float | None) -> str:
+    """VALUE_S seconds in the two largest units that it takes."""
+    if value_s is None or value_s < 120:
+        return seconds(value_s)
+    minutes = round(value_s / 60)
+    if value_s < 3600:
+        return f"{int(value_s // 60)} min {int(value_s % 60)} s"
+    return (
+        f"{minutes // 60:,} h {minutes % 60} min"
+        if minutes < 2880
+        else f"{minutes // 1440:,} d {minutes % 1440 // 60} h"
+    )
+
+
 def change(now: float | Decimal | None, before: float | Decimal | None) -> float | None:
     """By what share NOW differs from BEFORE; None where either is unknown or there was nothing before."""
     return None if now is None or not before else float(now) / float(before) - 1
@@ -121,6 +143,11 @@ def arrow(value: float | Decimal | None) -> str:
 def moment(at: datetime) -> str:
     """AT as a day and a time, as in `14 Nov 13:05`."""
     return f"{at.day} {at:%b %H:%M}"
+
+
+def date_time(at: datetime) -> str:
+    """AT to the millisecond, as in `2026-11-14 13:05:07.250`."""
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def plain(text: str) -> str:

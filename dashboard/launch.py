@@ -10,41 +10,55 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 from starlette.middleware import Middleware
 
 from llmtrace.client import Client
-from llmtrace.errors import ConfigError, LlmtraceError
+from llmtrace.errors import ConfigError, LlmtraceError, StoreError
 from llmtrace.owner import DB_NAME, Owner
 from llmtrace.sidecar.api import routes
 from llmtrace.sidecar.guard import Guard
+from llmtrace.sidecar.intake import Intake
 from llmtrace.sidecar.loop import OwnerLoop
+from llmtrace.sidecar.receiver import Receiver
 from llmtrace.store.base import Rows
 from llmtrace.store.lock import read_owner
 
 from . import source, theme
 
+_T = TypeVar("_T")
 HOST = "127.0.0.1"
 SCRIPT = Path(__file__).with_name("app.py")
 READY_TIMEOUT_S = 60.0
 
 
 class OwnSource:
-    """Answers from the owner in this process."""
+    """Answers from the owner in this process, or, once it has let the database go, from whoever has it."""
 
-    def __init__(self, loop: OwnerLoop) -> None:
-        """Answer from LOOP's owner."""
-        self._loop = loop
+    def __init__(self, loop: OwnerLoop, client: Client) -> None:
+        """Answer from LOOP's owner, then from CLIENT."""
+        self._loop, self._client = loop, client
 
     def rows(self, question: str, options: Mapping[str, Any]) -> Rows:
         """The answer to QUESTION."""
-        return self._loop.owner.ask(question, options)
+        return self._either(
+            lambda: self._loop.owner.ask(question, options), lambda: self._client.rows(question, options)
+        )
 
     def health(self) -> dict[str, Any]:
         """The figures of `doctor`."""
-        return self._loop.owner.health()
+        return self._either(self._loop.owner.health, self._client.health)
+
+    def _either(self, here: Callable[[], _T], there: Callable[[], _T]) -> _T:
+        if not self._loop.has_yielded:
+            try:
+                return here()
+            except StoreError:
+                if not self._loop.has_yielded:
+                    raise
+        return there()
 
 
 def run(home: Path, db: Path | None, port: int, on_ready: Callable[[str], None]) -> None:
@@ -67,18 +81,22 @@ def run(home: Path, db: Path | None, port: int, on_ready: Callable[[str], None])
         source.use(Client(home, place, None, None, "dashboard"))
         _serve(url, port, [], contextlib.nullcontext(), on_ready)
         return
-    loop = OwnerLoop(Owner(home, place, "dashboard").open())
-    source.use(OwnSource(loop))
+    loop = OwnerLoop(Owner(home, place, "dashboard").open(), yields_to="serve")
+    source.use(OwnSource(loop, Client(home, place, None, None, "dashboard")))
     loop.owner.lock.publish(url)
-    _serve(url, port, routes(loop), _running(loop), on_ready)
+    intake = Intake(home)
+    loop.also_check(intake.problems)
+    _serve(url, port, [Receiver(intake).route(), *routes(loop)], _running(loop, intake), on_ready)
 
 
 @contextlib.contextmanager
-def _running(loop: OwnerLoop) -> Any:
+def _running(loop: OwnerLoop, intake: Intake) -> Any:
     loop.start()
+    intake.start()
     try:
         yield
     finally:
+        intake.close()
         loop.stop()
 
 

@@ -15,7 +15,8 @@ class Metric:
     """A figure of any group of calls.
 
     `name` stands in addresses, `label` on the page, `axis` on a chart with the bucket in place of `{}`. `rank` is the
-    measure that decides which groups are the top ones. A metric that is no sum cannot be stacked or accumulated.
+    measure that decides which groups are the top ones. A metric that is no sum cannot be stacked or accumulated. Of
+    fewer than `least` calls, counted in the column `sample`, it says little.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Metric:
     text: Callable[[Any], str]
     is_sum: bool = True
     is_money: bool = False
+    sample: str = "calls"
+    least: int = 0
+
+    def is_thin(self, row: Row) -> bool:
+        """Whether ROW is of too few calls to say much."""
+        return (row[self.sample] or 0) < self.least
 
     def show(self, row: Row) -> str:
         """The value of ROW, and that it is at least that where calls have no price."""
@@ -48,3 +55,31 @@ METRICS: tuple[Metric, ...] = (
     ),
 )  # fmt: skip
 SPEND = METRICS[0]
+
+# A percentile of fewer calls than these is hardly another figure than the largest of them.
+LEAST = {50: 5, 95: 20, 99: 100}
+
+
+def _percentile(name: str, label: str, which: int, column: str, sample: str) -> Metric:
+    return Metric(
+        name, label, "seconds", "calls", _measure(column), fmt.seconds, is_sum=False, sample=sample, least=LEAST[which]
+    )
+
+
+def speed(value: float | None) -> str:
+    """VALUE tokens a second."""
+    return fmt.UNKNOWN if value is None else f"{value:,.0f} tokens/s"
+
+
+TIMES: tuple[Metric, ...] = (
+    _percentile("p50", "p50", 50, "latency_p50_s", "calls"),
+    _percentile("p95", "p95", 95, "latency_p95_s", "calls"),
+    _percentile("p99", "p99", 99, "latency_p99_s", "calls"),
+    _percentile("ttft50", "TTFT p50", 50, "ttft_p50_s", "streamed"),
+    _percentile("ttft95", "TTFT p95", 95, "ttft_p95_s", "streamed"),
+    Metric(
+        "speed", "Tokens per second", "output tokens per second", "calls", _measure("tokens_per_s_p50"), speed,
+        is_sum=False, sample="timed", least=LEAST[50],
+    ),
+)  # fmt: skip
+FAILED = Metric("failed", "Failed calls", "failed calls per {}", "errors", _measure("errors"), fmt.count)

@@ -1,7 +1,7 @@
 """What a page is about: the period, the one it is compared with, and the filters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,10 @@ FILTERS: Mapping[str, str] = {
     "provider": "provider",
     "environment": "environment",
     "service": "service",
+    "status": "status",
+    "error": "error type",
     "user": "user",
+    "session": "session",
     "tenant": "tenant",
     "prompt_version": "prompt version",
     "tag": "tag",
@@ -30,7 +33,8 @@ FACETS = ("feature", "model", "provider", "environment", "service")
 class Scope:
     """`previous` is None where nothing is compared; `filters` holds chosen values by name, the empty one for none.
 
-    `known` holds all names that there are by facet, most used first, whatever the filters.
+    `known` holds all names that there are by facet, most used first, whatever the filters. `pages` holds Streamlit's
+    pages by path, to link to.
     """
 
     stamp: Stamp
@@ -39,6 +43,7 @@ class Scope:
     previous: Period | None
     filters: Mapping[str, tuple[str, ...]]
     known: Mapping[str, tuple[str, ...]]
+    pages: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_before(self) -> bool:

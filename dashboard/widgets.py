@@ -60,6 +60,13 @@ def _card(card: Card) -> None:
     )
 
 
+def figures(cells: Sequence[tuple[str, str]], least_px: int = 118) -> None:
+    """CELLS, pairs of a name and a text of ours, in a row that wraps where they are narrower than LEAST_PX."""
+    with st.grid(len(cells), min_column_width=least_px, gap="small"):
+        for name, text in cells:
+            st.markdown(f":small[:gray[{name}]]  \n**{marked(text)}**")
+
+
 def chart(figure: go.Figure, alt: str, key: str, on_select: Callable[[], None] | None = None) -> None:
     """FIGURE across its container; ALT says in a sentence what it shows. ON_SELECT is called on a click."""
     if on_select is None:

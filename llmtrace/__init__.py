@@ -14,6 +14,7 @@ import llmtrace.instrument as _instrument_package  # noqa: F401
 from llmtrace.baggage import baggage_headers, feature_from_headers
 from llmtrace.feature import feature
 from llmtrace.lifecycle import flush, instrument, shutdown, uninstrument
+from llmtrace.release import VERSION
 
 if TYPE_CHECKING:
     from llmtrace.client import Client, connect
@@ -31,7 +32,7 @@ __all__ = [
     "shutdown",
     "uninstrument",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _LAZY = {"Client": "llmtrace.client", "connect": "llmtrace.client", "price": "llmtrace.pricing"}
 

@@ -1,16 +1,29 @@
 """Asks whoever owns the database, or becomes its owner for as long as one question takes."""
 
+import contextlib
 import http.client
+import io
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from llmtrace import config
-from llmtrace.errors import ConfigError, QueryError, SidecarUnreachable, StoreLocked
+from llmtrace.analytics.catalogue import catalogue
+from llmtrace.errors import (
+    ConfigError,
+    QueryError,
+    SidecarMismatch,
+    SidecarUnreachable,
+    StoreError,
+    StoreLocked,
+    TokenRefused,
+)
 from llmtrace.owner import DB_NAME, Owner
+from llmtrace.release import VERSION
+from llmtrace.rendering import plain
 from llmtrace.store.base import CUT_KEY, Rows
 from llmtrace.store.lock import POLL_S, WAIT_S, read_owner
 
@@ -18,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _T = TypeVar("_T")
+VERSION_HEADER = "llmtrace-version"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 REQUEST_TIMEOUT_S = 60.0
 YIELD_AFTER_S = 1.0
@@ -31,6 +45,20 @@ class Client:
         self._home, self._db = home, db if db is not None else home / DB_NAME
         self._url, self._token, self._kind = url, token, kind
 
+    def __enter__(self) -> "Client":
+        """This client."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held between questions: an app, a dashboard and a client take turns at the database."""
+
+    def questions(self) -> dict[str, Any]:
+        """The questions there are, each with its parameters and the columns of its answer. Raises like `ask`."""
+        if self._url is None:
+            return {"llmtrace": VERSION, **catalogue()}
+        found: dict[str, Any] = Remote(self._url, self._token).json("GET", "/api/v1/")
+        return found
+
     def ask(self, question: str, **options: Any) -> "pyarrow.Table":
         """The answer to QUESTION as an Arrow table; OPTIONS are its parameters and those of the filter.
 
@@ -43,11 +71,14 @@ class Client:
             lambda remote: remote.arrow("GET", f"/api/v1/{question}?" + _query(options)),
         )
 
-    def sql(self, query: str) -> "pyarrow.Table":
-        """The answer to QUERY, one SQL statement that only reads, as an Arrow table. Raises like `ask`."""
+    def sql(self, query: str, **filters: Any) -> "pyarrow.Table":
+        """The answer to QUERY, one SQL statement that only reads, as an Arrow table.
+
+        Where FILTERS are given, `calls` means those that they describe. Raises like `ask`.
+        """
         return self._either(
-            lambda owner: owner.arrow(query),
-            lambda remote: remote.arrow("POST", "/api/v1/sql", {"sql": query}),
+            lambda owner: owner.arrow(query, filters),
+            lambda remote: remote.arrow("POST", "/api/v1/sql", {"sql": query, "filter": _texts(filters)}),
         )
 
     def rows(self, question: str, options: Mapping[str, Any]) -> Rows:
@@ -57,15 +88,41 @@ class Client:
             lambda remote: remote.rows("GET", f"/api/v1/{question}?" + _query(options)),
         )
 
-    def sql_rows(self, query: str) -> Rows:
+    def sql_rows(self, query: str, filters: Mapping[str, Any] | None = None) -> Rows:
         """The answer to QUERY as Python rows. Raises like `ask`."""
         return self._either(
-            lambda owner: owner.sql(query), lambda remote: remote.rows("POST", "/api/v1/sql", {"sql": query})
+            lambda owner: owner.sql(query, filters),
+            lambda remote: remote.rows("POST", "/api/v1/sql", {"sql": query, "filter": _texts(filters or {})}),
         )
 
     def health(self) -> dict[str, Any]:
         """What became of every span that ended, and the state of journal, store and price book. Raises like `ask`."""
         return self._either(lambda owner: owner.health(), lambda remote: remote.json("GET", "/api/v1/doctor"))
+
+    def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The cost of the call whose span id starts with SPAN_ID, taken apart: decimals and times as text.
+
+        Raises:
+            QueryError: no call, or more than one, has such an id; or an option is not known.
+            StoreError: the database cannot be read.
+        """
+        found: dict[str, Any] = self._either(
+            lambda owner: plain(owner.explain(span_id, options)),
+            lambda remote: remote.json("GET", "/api/v1/explain?" + _query({"span_id": span_id, **options})),
+        )
+        return found
+
+    def export(
+        self, relation: str, options: Mapping[str, Any], write: "Callable[[pyarrow.RecordBatchReader], _T]"
+    ) -> _T:
+        """What WRITE returns for all rows of RELATION (`calls`, or `spans` with their cost), in the order of time.
+
+        It is handed a reader of batches, which holds only while it runs. Raises like `ask`, and what WRITE raises.
+        """
+        return self._either(
+            lambda owner: write(owner.export(relation, options)),
+            lambda remote: remote.stream("/api/v1/export?" + _query({"relation": relation, **options}), write),
+        )
 
     def _either(self, here: "Callable[[Owner], _T]", there: "Callable[[Remote], _T]") -> _T:
         """HERE as the owner, or THERE where another answers; whichever the database has within ten seconds."""
@@ -125,31 +182,96 @@ class Remote:
 
         return pa.ipc.open_stream(self._request(method, path, body, ARROW_TYPE)).read_all()
 
+    def stream(self, path: str, read: "Callable[[pyarrow.RecordBatchReader], _T]") -> _T:
+        """What READ returns for the Arrow stream that PATH answers with."""
+        import pyarrow as pa
+
+        with self._response("GET", path, None, ARROW_TYPE) as response:
+            return read(pa.ipc.open_stream(_Body(response, self._url)))
+
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None, accept: str) -> bytes:
+        with self._response(method, path, body, accept) as response:
+            try:
+                return response.read()
+            except (OSError, http.client.HTTPException) as err:
+                raise self._unreachable(err) from err
+
+    @contextlib.contextmanager
+    def _response(
+        self, method: str, path: str, body: Mapping[str, Any] | None, accept: str
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request, once it is known to be one that can be read."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(self._parts.hostname or "", self._parts.port, timeout=REQUEST_TIMEOUT_S)
         headers = {"Accept": accept, "Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            data = response.read()
-        except (OSError, http.client.HTTPException) as err:
-            raise SidecarUnreachable(f"the sidecar at {self._url} does not answer ({err}); is it running?") from err
+            try:
+                connection.request(method, path, None if body is None else json.dumps(body), headers)
+                response = connection.getresponse()
+            except (OSError, http.client.HTTPException) as err:
+                raise self._unreachable(err) from err
+            self._require_answer(response, accept)
+            yield response
         finally:
             connection.close()
+
+    def _unreachable(self, err: Exception) -> SidecarUnreachable:
+        return SidecarUnreachable(
+            f"the sidecar at {self._url} does not answer ({err}); is it running? 'llmtrace dashboard' starts one here"
+        )
+
+    def _require_answer(self, response: http.client.HTTPResponse, accept: str) -> None:
+        """Raise unless RESPONSE is an answer of the kind that was asked for."""
+        if response.status < 400 and response.headers.get_content_type() == accept:
+            return
         if response.status == 401:
-            raise ConfigError(f"the sidecar at {self._url} wants a token: pass --token or set LLMTRACE_TOKEN")
-        if response.status >= 400:
-            raise QueryError(_message(data) or f"the sidecar answered {response.status}")
-        return data
+            raise TokenRefused(self._url, was_shown=bool(self._token))
+        message, theirs = _message(response.read()), response.headers.get(VERSION_HEADER)
+        if theirs is None:
+            raise SidecarMismatch(
+                f"{self._url} does not answer like an llmtrace sidecar (status {response.status}"
+                + (f": {message}" if message else "")
+                + "); check the address, and that llmtrace is as new there as it is here"
+            )
+        if theirs != VERSION and response.status in (400, 404):
+            raise SidecarMismatch(
+                f"the sidecar at {self._url} is llmtrace {theirs}, this is {VERSION}: upgrade the older ({message})"
+            )
+        if response.status >= 500:
+            raise StoreError(f"the sidecar at {self._url} cannot answer now: {message or response.status}")
+        raise QueryError(message or f"the sidecar answered {response.status}")
+
+
+class _Body(io.RawIOBase):
+    """The body of a response as Arrow reads it; one that breaks off raises, rather than ending early."""
+
+    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
+        self._response, self._url = response, url
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._response.read(None if size < 0 else size)
+        except (OSError, http.client.HTTPException) as err:
+            raise StoreError(
+                f"the sidecar at {self._url} broke off in the middle of its answer ({err}); ask again"
+            ) from err
 
 
 def connect(home: str | Path | None = None, url: str | None = None, token: str | None = None) -> Client:
     """A client of the sidecar at URL, or of the database in HOME (default: `LLMTRACE_HOME`)."""
     where = Path(home).expanduser() if home is not None else config.default_home()
     return Client(where, None, url, token or config.token())
+
+
+def _texts(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """FILTERS as JSON can hold them: times as text."""
+    found: dict[str, Any] = plain({k: v for k, v in filters.items() if v is not None})
+    return found
 
 
 def _query(options: Mapping[str, Any]) -> str:

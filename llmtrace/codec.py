@@ -6,6 +6,7 @@ unexpected type reads as absent.
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, TypeVar
 
 from llmtrace import semconv as s
@@ -24,6 +25,7 @@ from llmtrace.model import (
 
 STATUS_ERROR = 2
 API_TYPES = {"chat.completions": "chat_completions", "responses": "responses"}
+MOST_ATTEMPTS = 1000  # a span that claims more is not believed
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
 
 REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
@@ -203,8 +205,10 @@ def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
 
 
 def _typed(value: Any, kind: type[_T]) -> _T | None:
-    """VALUE if it is of KIND; a whole number is a float too, and a boolean is never a number."""
+    """VALUE if it is of KIND; a whole number is a float too, a boolean is never a number, nor is what is not finite."""
     if isinstance(value, bool) and kind is not bool:
+        return None
+    if isinstance(value, float) and not isfinite(value):
         return None
     if isinstance(value, kind):
         return value
@@ -246,10 +250,10 @@ def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
     number = _typed(attributes.get(s.ATTEMPTS), int)
     outcomes = _typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
     waits = _typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
-    if outcomes and waits and len(outcomes) == len(waits):
+    if outcomes and waits and len(outcomes) == len(waits) and all(isinstance(w, int | float) for w in waits):
         return tuple(Attempt(str(o), float(w)) for o, w in zip(outcomes, waits, strict=True))
     status = attributes.get(s.HTTP_STATUS_CODE) or attributes.get(s.ERROR_TYPE) or "?"
-    return (Attempt(str(status)),) * (number or 0)
+    return (Attempt(str(status)),) * min(number or 0, MOST_ATTEMPTS)
 
 
 def _tier(attributes: Attributes, *names: str) -> str | None:
@@ -276,7 +280,7 @@ def _raw_usage(attributes: Attributes) -> Mapping[str, Any] | None:
         return None
     try:
         usage = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return usage if isinstance(usage, dict) else None
 

@@ -35,6 +35,8 @@ class Settings:
     feature_source: str | None = None
     capture_content: bool = False
     request_stream_usage: bool = True
+    endpoint: str | None = None
+    token: str | None = None
     otlp_endpoint: str | None = None
     otlp_from_environment: bool = False
     providers: frozenset[str] | None = None
@@ -81,6 +83,16 @@ def token() -> str | None:
     return os.environ.get("LLMTRACE_TOKEN") or None
 
 
+def otlp_headers() -> dict[str, str]:
+    """The headers for an OTLP backend: `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, or `OTEL_EXPORTER_OTLP_HEADERS`.
+
+    Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables
+    """
+    env = os.environ
+    text = env.get("OTEL_EXPORTER_OTLP_TRACES_HEADERS") or env.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    return _read_pairs(text)
+
+
 def is_disabled() -> bool:
     """Whether the environment turns capture off: `LLMTRACE_DISABLED` or `OTEL_SDK_DISABLED`."""
     return any(_is_true(os.environ.get(name)) for name in ("LLMTRACE_DISABLED", "OTEL_SDK_DISABLED"))
@@ -90,6 +102,7 @@ def read_settings(
     *,
     service_name: str | None = None,
     home: str | Path | None = None,
+    endpoint: str | None = None,
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
@@ -103,10 +116,13 @@ def read_settings(
         ConfigError: an argument has a value that cannot be used.
     """
     env = os.environ
-    resource = _read_resource(env.get("OTEL_RESOURCE_ATTRIBUTES", ""))
+    resource = _read_pairs(env.get("OTEL_RESOURCE_ATTRIBUTES", ""))
     name = service_name or env.get("OTEL_SERVICE_NAME") or resource.get("service.name")
     environment = resource.get("deployment.environment.name") or resource.get("deployment.environment")
     env_feature = env.get("LLMTRACE_FEATURE") or None
+    endpoint = endpoint or env.get("LLMTRACE_ENDPOINT") or None
+    if endpoint is not None and not endpoint.startswith(("http://", "https://")):
+        raise ConfigError(f"endpoint={endpoint!r} is not an http:// or https:// address of a sidecar")
     if otlp is not None and not otlp.startswith(("http://", "https://")):
         raise ConfigError(f"otlp={otlp!r} is not an http:// or https:// address of an OTLP endpoint")
     return Settings(
@@ -118,6 +134,8 @@ def read_settings(
         feature_source=("default" if feature else "environment") if feature or env_feature else None,
         capture_content=capture_content or _wants_content(env),
         request_stream_usage=env.get("LLMTRACE_STREAM_USAGE", "").strip().lower() not in {"off", "0", "false", "no"},
+        endpoint=endpoint,
+        token=token(),
         otlp_endpoint=otlp,
         otlp_from_environment=_exports_by_environment(env),
         providers=frozenset(providers) if providers is not None else None,
@@ -137,7 +155,7 @@ def _exports_by_environment(env: "os._Environ[str]") -> bool:
     return bool(named) and "otlp" in (e.strip() for e in exporters)
 
 
-def _read_resource(text: str) -> dict[str, str]:
+def _read_pairs(text: str) -> dict[str, str]:
     """`key=value,key=value`, percent-encoded; pairs that are none are left out.
 
     Source: https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable

@@ -2,10 +2,13 @@
 
 LlmtraceError
 ├── ConfigError           a setting or an argument that cannot be used
+│   └── TokenRefused      a sidecar wants a token, or another one
 ├── MissingExtra          a part of llmtrace that is not installed
 ├── QueryError            a question or SQL that cannot be answered
 ├── PriceBookError        price data that contradicts itself
 ├── SidecarUnreachable    a sidecar that does not answer
+├── SidecarMismatch       what answers is no sidecar, or one of another release
+├── PortTaken             a port that another process listens on
 └── StoreError
     ├── StoreLocked       another process owns the database and does not let go
     └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
@@ -18,6 +21,19 @@ class LlmtraceError(Exception):
 
 class ConfigError(LlmtraceError):
     """A setting or an argument cannot be used."""
+
+
+class TokenRefused(ConfigError):
+    """A sidecar wants a token and was shown none, or not its own."""
+
+    def __init__(self, url: str, *, was_shown: bool) -> None:
+        """Name the sidecar at URL."""
+        self.url = url
+        super().__init__(
+            f"the sidecar at {url} does not accept this token: check --token or LLMTRACE_TOKEN"
+            if was_shown
+            else f"the sidecar at {url} wants a token: pass --token or set LLMTRACE_TOKEN"
+        )
 
 
 class MissingExtra(LlmtraceError):
@@ -42,6 +58,18 @@ class PriceBookError(LlmtraceError):
 
 class SidecarUnreachable(LlmtraceError):
     """A sidecar does not answer."""
+
+
+class SidecarMismatch(LlmtraceError):
+    """What answers is no llmtrace sidecar, or one whose release this one does not get on with."""
+
+
+class PortTaken(LlmtraceError):
+    """Another process listens on a port that is wanted."""
+
+    def __init__(self, host: str, port: int, option: str, reason: str | None) -> None:
+        """Name PORT of HOST, why it cannot be had, and the OPTION that names another."""
+        super().__init__(f"port {port} of {host} cannot be had ({reason}); name another with {option}")
 
 
 class StoreError(LlmtraceError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
-from llmtrace.instrument.capture import Capture
+from llmtrace.instrument.capture import Capture, Shipper
 from llmtrace.instrument.pipeline import Exporter
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import AttributeValue, Call
@@ -24,6 +24,7 @@ _capture: Capture | None = None
 def instrument(
     service_name: str | None = None,
     home: str | Path | None = None,
+    endpoint: str | None = None,
     otlp: str | None = None,
     feature: str | None = None,
     capture_content: bool = False,
@@ -33,7 +34,8 @@ def instrument(
 ) -> None:
     """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
 
-    A second call changes nothing. HOME is the directory of journal and database. OTLP is the address of a backend
+    A second call changes nothing. HOME is the directory of journal and database. ENDPOINT is the address of a sidecar
+    elsewhere that the journal is shipped to (default: `LLMTRACE_ENDPOINT`). OTLP is the address of a backend
     that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
     keeps prompts and answers. HTTP_SPANS adds a span per HTTP attempt. SHARE_SPANS gives the calls to the app's own
     OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
@@ -49,6 +51,7 @@ def instrument(
         settings = config.read_settings(
             service_name=service_name,
             home=home,
+            endpoint=endpoint,
             otlp=otlp,
             feature=feature,
             capture_content=capture_content,
@@ -62,7 +65,12 @@ def instrument(
     with _lock:
         if _capture is None:
             describe_cost = quietly(_make_cost_description) if settings.share_spans else None
-            _capture = Capture(settings, lambda: _make_exporter(settings), describe_cost or (lambda call: {}))
+            _capture = Capture(
+                settings,
+                lambda: _make_exporter(settings),
+                lambda: _make_shipper(settings),
+                describe_cost or (lambda call: {}),
+            )
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
@@ -76,9 +84,9 @@ def uninstrument() -> None:
 
 
 def flush(timeout: float = 2.0) -> bool:
-    """Whether every call that ended before is in the journal, and exported, within TIMEOUT seconds."""
+    """Whether every call that ended before is in the journal, shipped and exported, within TIMEOUT seconds."""
     capture = _capture
-    return capture is None or bool(quietly(capture.pipeline.flush, timeout))
+    return capture is None or bool(quietly(capture.flush, timeout))
 
 
 def shutdown(timeout: float = 2.0) -> bool:
@@ -112,3 +120,11 @@ def _make_exporter(settings: config.Settings) -> Exporter | None:
     from llmtrace.otlp_export import OtlpExporter  # prices, and OpenTelemetry's SDK: only where they are asked for
 
     return OtlpExporter(settings.otlp_endpoint)
+
+
+def _make_shipper(settings: config.Settings) -> Shipper | None:
+    if settings.endpoint is None:
+        return None
+    from llmtrace.shipping import JournalShipper  # an HTTP client: only where one is asked for
+
+    return JournalShipper(settings.home, settings.endpoint, settings.token)

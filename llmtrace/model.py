@@ -154,6 +154,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanEvent:
+    """Something that happened during a span; its time is in nanoseconds since the epoch (UTC)."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One span as it travels: OpenTelemetry's fields, with ids as lower-case hex and times in nanoseconds (UTC).
 
@@ -172,6 +181,7 @@ class Span:
     attributes: Attributes = field(default_factory=dict)
     resource: Attributes = field(default_factory=dict)
     scope: str = ""
+    events: tuple[SpanEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from llmtrace import codec, semconv
 from llmtrace.config import QUEUE_SPANS
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.model import AttributeValue, Cost, Span
+from llmtrace.otlp_http import traces_endpoint
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -26,7 +26,6 @@ BATCH_SPANS = 512
 BATCH_WAIT_S = 0.2
 TRIES = 5
 RETRY_WAIT_S = 1.0
-TRACES_PATH = "/v1/traces"
 
 
 class OtlpExporter:
@@ -113,11 +112,6 @@ class OtlpExporter:
         return False
 
 
-def traces_endpoint(address: str) -> str:
-    """ADDRESS with OTLP's path for traces, where it names no path of its own."""
-    return address.rstrip("/") + TRACES_PATH if urlsplit(address).path in ("", "/") else address
-
-
 def _readable(span: Span) -> "ReadableSpan":
     """SPAN as OpenTelemetry's SDK has it, with the call's cost."""
     from opentelemetry.sdk.resources import Resource
@@ -133,7 +127,7 @@ def _readable(span: Span) -> "ReadableSpan":
         name=span.name,
         context=context(span.span_id),
         parent=context(span.parent_span_id) if span.parent_span_id else None,
-        resource=Resource.create(dict(span.resource), schema_url=semconv.SCHEMA_URL),
+        resource=Resource(dict(span.resource), schema_url=semconv.SCHEMA_URL),
         attributes=attributes,
         kind=SpanKind(span.kind - 1),
         status=Status(StatusCode(span.status_code), span.status_message or None),

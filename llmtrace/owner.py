@@ -4,10 +4,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmtrace.analytics import compile_question
+from llmtrace.analytics import compile_expression, compile_question, parse_filter
+from llmtrace.analytics.export import export_expression, export_windows
+from llmtrace.analytics.filters import apply_filter
+from llmtrace.analytics.questions import freshness
+from llmtrace.analytics.restrict import restrict_sql
+from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
-from llmtrace.ingest import Ingested, Ingester, summarise
+from llmtrace.explanation import explain_call
+from llmtrace.ingest import Ingested, Ingester, Summary, summarise
 from llmtrace.journal import journal_folder, list_segments, read_counters
+from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import load_book
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
@@ -104,20 +111,71 @@ class Owner:
         store = self._open_store()
         return store.arrow(compile_question(question, options, store.dialect))
 
-    def sql(self, text: str) -> Rows:
-        """The answer to TEXT, one SQL statement that only reads. Raises QueryError."""
-        return self._open_store().query(text)
+    def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The cost of the call whose span id starts with SPAN_ID, taken apart; OPTIONS are those of the filter.
 
-    def arrow(self, text: str) -> "pyarrow.Table":
-        """The whole answer to TEXT as an Arrow table. Raises QueryError."""
-        return self._open_store().arrow(text)
+        Raises:
+            QueryError: no call, or more than one, has such an id; or an option is not known.
+        """
+        store = self._open_store()
+        return explain_call(
+            lambda expression: store.query(compile_expression(expression, store.dialect)),
+            load_book(),
+            span_id,
+            parse_filter(options),
+        )
+
+    def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
+        """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
+
+        Raises:
+            QueryError: the relation or an option is not known.
+        """
+        store, chosen = self._open_store(), parse_filter(options)
+        period = store.query(compile_expression(freshness(apply_filter(CALLS, chosen)), store.dialect)).dicts()[0]
+        windows = export_windows(chosen, period["calls"], period["first_call_at"], period["last_call_at"])
+        return store.stream(compile_expression(export_expression(relation, w), store.dialect) for w in windows)
+
+    def sql(self, text: str, options: Mapping[str, Any] | None = None) -> Rows:
+        """The answer to TEXT, one SQL statement that only reads, over the calls that OPTIONS, of the filter, describe.
+
+        Raises:
+            QueryError: it does more, fails, or takes too long.
+        """
+        store = self._open_store()
+        return store.query(restrict_sql(text, options or {}, store.dialect))
+
+    def arrow(self, text: str, options: Mapping[str, Any] | None = None) -> "pyarrow.Table":
+        """The answer to TEXT as an Arrow table. Raises like `sql`."""
+        store = self._open_store()
+        return store.arrow(restrict_sql(text, options or {}, store.dialect))
+
+    def account(self) -> Summary:
+        """What became of every span that ended. Raises StoreError."""
+        self._open_store()
+        assert self._ingester is not None
+        return summarise(self._ingester.processes, read_counters(journal_folder(self.home)))
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Where the journal is delivered to, how many spans got there, and how many did not and why."""
+        return [
+            {"to": progress.url, "delivered": progress.delivered, "dropped": progress.dropped}
+            for progress in read_cursors(journal_folder(self.home)).values()
+        ]
+
+    def journal_bytes(self) -> int:
+        """The journal's size."""
+        return sum(s.size for s in list_segments(journal_folder(self.home)))
+
+    def store_bytes(self) -> int:
+        """The size of the database's files."""
+        paths = (self.db, self.db.with_name(self.db.name + ".wal"))
+        return sum(p.stat().st_size for p in paths if p.exists())
 
     def health(self) -> dict[str, Any]:
         """What became of every span that ended, and the state of journal, store and price book."""
-        assert self._ingester is not None
         store, folder = self._open_store(), journal_folder(self.home)
-        counters = read_counters(folder)
-        summary = summarise(self._ingester.processes, counters)
+        summary = self.account()
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
         book, me = load_book(), self.lock.owner()
@@ -131,8 +189,9 @@ class Owner:
             "owner": {"pid": me.pid, "kind": me.kind, "url": me.url} if me.url is not None else None,
             "journal_bytes": sum(s.size for s in segments),
             "journal_segments": len(segments),
-            "store": {"path": str(self.db), "bytes": _size(self.db), "spans": spans, "calls": calls},
+            "store": {"path": str(self.db), "bytes": self.store_bytes(), "spans": spans, "calls": calls},
             "price_book": {"version": book.version, "rows": len(book.prices)},
+            "deliveries": self.deliveries(),
             "problems": list(summary.problems),
         }
 
@@ -140,8 +199,3 @@ class Owner:
         if self.store is None:
             raise StoreError(f"{self.db} is not open any more")
         return self.store
-
-
-def _size(db: Path) -> int:
-    paths = (db, db.with_name(db.name + ".wal"))
-    return sum(p.stat().st_size for p in paths if p.exists())

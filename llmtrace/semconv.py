@@ -6,6 +6,8 @@ moved to a repository of their own, so the names are spelled here, once.
 Source: https://github.com/open-telemetry/semantic-conventions-genai
 """
 
+import re
+
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai-dev/1.42.0-dev"
 SCOPE_NAME = "llmtrace"
 
@@ -97,3 +99,13 @@ COST_STATUS = "llmtrace.cost.status"
 COST_REASON = "llmtrace.cost.reason"
 COST_USD = "llmtrace.cost.usd"
 COST_PRICE_BOOK = "llmtrace.cost.price_book"
+
+# Whatever holds prompts and answers, in the spelling of any dialect: kept apart from a span's other attributes.
+CONTENT = re.compile(
+    r"gen_ai\.(input\.messages|output\.messages|system_instructions|tool\.definitions|prompt|completion)$"
+    r"|gen_ai\.(prompt|completion)\.\d"
+    r"|llm\.(input_messages|output_messages|prompts|completions|tools|request\.functions)\."
+    r"|(input|output)\.value$"
+    r"|traceloop\.entity\.(input|output)$"
+    r"|ai\.prompt(\.|$)|ai\.response\.(text|object|toolCalls|reasoning)$"
+)

@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, St
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from llmtrace import semconv
-from llmtrace.model import Attributes, AttributeValue, Span
+from llmtrace.model import Attributes, AttributeValue, Span, SpanEvent
 
 
 def encode(spans: Sequence[Span]) -> bytes:
@@ -35,16 +35,84 @@ def decode(payload: bytes) -> Iterator[Span]:
     Raises:
         ValueError: PAYLOAD is no such request.
     """
+    for _, span in each_span(parse(payload)):
+        yield span
+
+
+def parse(payload: bytes) -> ExportTraceServiceRequest:
+    """PAYLOAD as a message.
+
+    Raises:
+        ValueError: PAYLOAD is no such request.
+    """
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(payload)
     except Exception as err:  # protobuf's DecodeError has a different home in each implementation
         raise ValueError(f"not an OTLP trace request: {err}") from err
+    return request
+
+
+def each_span(request: ExportTraceServiceRequest) -> Iterator[tuple[SpanMessage, Span]]:
+    """The spans of REQUEST, each as its message and as a `Span`."""
     for resource_spans in request.resource_spans:
         resource = _attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             for message in scope_spans.spans:
-                yield _span(message, resource, scope_spans.scope.name)
+                yield message, _span(message, resource, scope_spans.scope.name)
+
+
+def fault(message: SpanMessage) -> str | None:
+    """Why a span cannot be stored, or None where it can: it needs its ids and times.
+
+    Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+    """
+    if len(message.trace_id) != 16 or not any(message.trace_id):
+        return "a trace id has 16 bytes that are not all zero"
+    if len(message.span_id) != 8 or not any(message.span_id):
+        return "a span id has 8 bytes that are not all zero"
+    if not 0 < message.start_time_unix_nano <= message.end_time_unix_nano < 2**63:
+        return "a span starts at a time, and ends no earlier"
+    return None
+
+
+def keep_usable(request: ExportTraceServiceRequest) -> tuple[int, list[str]]:
+    """Take the spans that have a fault out of REQUEST; how many are left, and the faults."""
+    kept, faults = 0, []
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            found = [fault(message) for message in scope_spans.spans]
+            bad = [reason for reason in found if reason is not None]
+            kept += len(found) - len(bad)
+            if bad:
+                good = [m for m, reason in zip(scope_spans.spans, found, strict=True) if reason is None]
+                del scope_spans.spans[:]
+                scope_spans.spans.extend(good)
+                faults += bad
+    return kept, faults
+
+
+def cut(payload: bytes, start: int, stop: int | None) -> bytes:
+    """The spans [START, STOP) of PAYLOAD, a serialised request, as one. Raises ValueError like `parse`."""
+    request = parse(payload)
+    number = 0
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            first, number = number, number + len(scope_spans.spans)
+            if stop is not None:
+                del scope_spans.spans[max(0, stop - first) :]
+            del scope_spans.spans[: max(0, start - first)]
+    rest: bytes = request.SerializeToString()
+    return rest
+
+
+def set_attributes(message: SpanMessage, attributes: Attributes) -> None:
+    """Write ATTRIBUTES to a span's MESSAGE, in place of those of the same names."""
+    others = [pair for pair in message.attributes if pair.key not in attributes]
+    if len(others) < len(message.attributes):
+        del message.attributes[:]
+        message.attributes.extend(others)
+    message.attributes.extend(_key_values(attributes))
 
 
 def _span_message(span: Span) -> SpanMessage:
@@ -57,6 +125,10 @@ def _span_message(span: Span) -> SpanMessage:
         start_time_unix_nano=span.start_ns,
         end_time_unix_nano=span.end_ns,
         attributes=_key_values(span.attributes),
+        events=[
+            SpanMessage.Event(name=e.name, time_unix_nano=e.time_ns, attributes=_key_values(e.attributes))
+            for e in span.events
+        ],
         status=Status(code=span.status_code, message=span.status_message) if span.status_code else None,  # type: ignore[arg-type]
     )
 
@@ -99,6 +171,7 @@ def _span(message: SpanMessage, resource: Attributes, scope: str) -> Span:
         attributes=_attributes(message.attributes),
         resource=resource,
         scope=scope,
+        events=tuple(SpanEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in message.events),
     )
 
 

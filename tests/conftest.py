@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from calling import close_clients
 from otlp_receiver import Receiver, receive
+from skipping import pytest_make_collect_report, pytest_runtest_makereport
 
 import llmtrace
 from llmtrace import codec, wire
@@ -14,6 +16,8 @@ from llmtrace.journal import Record, journal_folder, list_segments, read_segment
 from llmtrace.model import Call
 from llmtrace.simulator import Simulator
 
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+pytest_plugins = ["pytester"]
 SETTINGS_PREFIXES = ("LLMTRACE_", "OTEL_", "OPENAI_", "ANTHROPIC_")
 
 
@@ -57,6 +61,13 @@ def nothing_swallowed(request: pytest.FixtureRequest) -> Iterator[None]:
 def home(tmp_path: Path) -> Path:
     """The directory of journal and database of this test."""
     return tmp_path / "home"
+
+
+@pytest.fixture(autouse=True)
+def no_client_left_open() -> Iterator[None]:
+    """Clients are closed with the test that made them."""
+    yield
+    close_clients()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import gzip
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,11 +20,14 @@ from llmtrace.model import Span
 
 @dataclass
 class Receiver:
-    """An OTLP/HTTP backend: answers `statuses` in turn, then 200."""
+    """An OTLP/HTTP backend: answers `statuses` in turn, then as it `judge`s, which is 200."""
 
     statuses: list[int] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     delay_s: float = 0.0
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    judge: Callable[[list[Span]], int] = lambda spans: 200
+    tries: int = 0
     url: str = ""
 
     def spans(self) -> list[Span]:
@@ -41,7 +44,8 @@ def receive() -> Iterator[Receiver]:
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             time.sleep(state.delay_s)
-            status = state.statuses.pop(0) if state.statuses else 200
+            state.tries += 1
+            status = state.statuses.pop(0) if state.statuses else state.judge(list(wire.decode(body)))
             if status == 200:
                 ExportTraceServiceRequest.FromString(body)
                 state.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
@@ -49,6 +53,8 @@ def receive() -> Iterator[Receiver]:
             self.send_response(status)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", str(len(answer)))
+            for name, value in state.answer_headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
 

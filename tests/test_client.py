@@ -6,11 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from answering import Served
 from calling import OPENAI, make_clients
 
 import llmtrace
 from llmtrace.client import Client, Remote
-from llmtrace.errors import ConfigError, SidecarUnreachable, StoreLocked, StoreUnreadable
+from llmtrace.errors import (
+    ConfigError,
+    QueryError,
+    SidecarUnreachable,
+    StoreLocked,
+    StoreUnreadable,
+    TokenRefused,
+)
 from llmtrace.owner import Owner
 from llmtrace.simulator import Simulator
 from llmtrace.store.lock import OwnerLock, read_owner
@@ -112,3 +120,29 @@ def test_a_damaged_database_is_named_and_let_go(home: Path) -> None:
     with pytest.raises(StoreUnreadable, match=r"llmtrace\.duckdb"):
         Client(home, None, None, None).rows("totals", {})
     assert read_owner(home / "llmtrace.duckdb") is None
+
+
+def test_a_client_is_a_context_that_takes_filters(simulator: Simulator, home: Path) -> None:
+    use_app(simulator, home, 2)
+    count = "SELECT count(*) AS n FROM calls"
+    with llmtrace.connect(home=home) as client:
+        assert client.ask("report", by="model", since="1d").column("calls").to_pylist() == [2]
+        assert client.sql(count).to_pylist() == [{"n": 2}]
+        assert client.sql(count, provider="anthropic").to_pylist() == [{"n": 0}]
+        with pytest.raises(QueryError, match="no question 'nothing'"):
+            client.ask("nothing")
+        with pytest.raises(QueryError, match="no filter colour"):
+            client.ask("totals", colour="red")
+        assert {q["name"] for q in client.questions()["questions"]} >= {"report", "totals"}
+
+
+def test_connect_reaches_a_sidecar_with_its_token(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = Served(home, "secret-token")
+    try:
+        assert llmtrace.connect(tmp_path, served.url, "secret-token").ask("totals").column("calls").to_pylist() == [0]
+        with pytest.raises(TokenRefused):
+            llmtrace.connect(url=served.url).ask("totals")
+        monkeypatch.setenv("LLMTRACE_TOKEN", "secret-token")
+        assert llmtrace.connect(url=served.url).sql("SELECT 1 AS n").to_pylist() == [{"n": 1}]
+    finally:
+        served.stop()

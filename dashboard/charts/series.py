@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ..format import chart_text, percent, share
+from ..format import calls, chart_text, percent, share
 from ..groups import Group, group_of, ordered
 from ..metrics import Metric
 from ..period import Period, grid, is_partial
@@ -100,11 +100,12 @@ def _running(values: list[float]) -> list[float]:
 
 
 def _lines(figure: go.Figure, series: Series, group: Group, colour: str, _is_cumulative: bool) -> None:
+    rows = [series.rows.get((group, at)) for at in series.starts]
     texts = []
-    for at, is_cut in zip(series.starts, series.partial, strict=True):
-        row = series.rows.get((group, at))
-        shown = series.metric.text(None) if row is None else series.metric.show(row)
+    for at, is_cut, row in zip(series.starts, series.partial, rows, strict=True):
+        shown = series.metric.text(None) if row is None else f"{series.metric.show(row)}{_sample(series.metric, row)}"
         texts.append(f"{chart_text(group.name)}<br>{frame.stamp(at, series.bucket, is_partial=is_cut)}<br>{shown}")
+    thin = [row is not None and series.metric.is_thin(row) for row in rows]
     figure.add_scatter(
         x=series.starts,
         y=[series.value(group, at) for at in series.starts],
@@ -112,10 +113,21 @@ def _lines(figure: go.Figure, series: Series, group: Group, colour: str, _is_cum
         mode="lines+markers",
         connectgaps=False,
         line={"color": colour, "width": 2},
-        marker={"size": 5, "opacity": [0.45 if flag else 1.0 for flag in series.partial]},
+        marker={
+            "size": 6 if any(thin) else 5,
+            "symbol": ["circle-open" if flag else "circle" for flag in thin],
+            "opacity": [0.45 if flag else 1.0 for flag in series.partial],
+        },
         hovertext=texts,
         hoverinfo="text",
     )
+
+
+def _sample(metric: Metric, row: Mapping[str, Any]) -> str:
+    """Of how many calls the value of ROW is, where that decides what it is worth."""
+    if not metric.least:
+        return ""
+    return f" of {calls(row[metric.sample] or 0)}" + (": too few to say much" if metric.is_thin(row) else "")
 
 
 def takeaway(series: Series) -> str:

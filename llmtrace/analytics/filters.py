@@ -38,6 +38,7 @@ class Filter:
     session: tuple[str, ...] = ()
     prompt_version: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
+    error: tuple[str, ...] = ()
     cost_status: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
 
@@ -53,6 +54,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("session", ("session_id",)),
     ("prompt_version", ("prompt_version",)),
     ("status", ("status",)),
+    ("error", ("error_type",)),
     ("cost_status", ("cost_status",)),
 )
 

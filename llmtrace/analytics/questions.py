@@ -9,20 +9,23 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
+from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
-from llmtrace.analytics.tables import BY_CHOICES, CALLS, GROUPS, TAG_PREFIX, group_key, json_keys, measures, percentiles
+from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
+from llmtrace.analytics.latency import latency_histogram, latency_report, latency_top_series, latency_totals
+from llmtrace.analytics.single import call, calls_found, calls_page, content, cost_items, span
+from llmtrace.analytics.tables import CALLS, json_keys, measures, percentiles
+from llmtrace.analytics.traces import trace, trace_total, traces, traces_found
 from llmtrace.errors import QueryError
 
-BUCKETS = {"minute": "m", "hour": "h", "day": "D", "week": "W"}
-METRICS = ("cost_usd", "calls", "errors", "input_tokens", "output_tokens")
-MOST_GROUPS = 1000
 FACET_VALUES = 200
 TAG_KEYS = 50
 
 
 def report(calls: ir.Table, by: str = "feature") -> ir.Table:
     """All measures for each group of calls, dearest first."""
-    grouped = calls.group_by(key=_key(calls, by)).aggregate(**measures())
+    grouped = calls.group_by(key=key_of(calls, by)).aggregate(**measures())
     order = [ibis.asc("key")] if by in ("day", "hour") else [ibis.desc("cost_usd", nulls_first=False), ibis.asc("key")]
     return grouped.order_by(order).limit(MOST_GROUPS)
 
@@ -41,21 +44,17 @@ def totals(calls: ir.Table) -> ir.Table:
 
 def series(calls: ir.Table, by: str | None = None, bucket: str = "day") -> ir.Table:
     """The metrics over time, in buckets, for each group."""
-    if bucket not in BUCKETS:
-        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
-    groups: dict[str, Any] = {"at": calls.started_at.truncate(BUCKETS[bucket])}
+    groups: dict[str, Any] = {"at": moment_bucket(calls, bucket)}
     if by is not None:
-        groups["key"] = _key(calls, by)
+        groups["key"] = key_of(calls, by)
     shared = measures()
     return calls.group_by(**groups).aggregate(**{m: shared[m] for m in METRICS}).order_by(list(groups))
 
 
 def latency_series(calls: ir.Table, bucket: str = "day") -> ir.Table:
     """Percentiles of latency and time to first token over time."""
-    if bucket not in BUCKETS:
-        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
     return (
-        calls.group_by(at=calls.started_at.truncate(BUCKETS[bucket]))
+        calls.group_by(at=moment_bucket(calls, bucket))
         .aggregate(
             calls=_.count(),
             **percentiles("latency", _.duration_s, (50, 95, 99)),
@@ -69,7 +68,7 @@ def facets(calls: ir.Table) -> ir.Table:
     """The values that there are to filter by, most used first."""
     parts = []
     for name in ("feature", "model", "provider", "service", "environment"):
-        counted = calls.group_by(value=_key(calls, name)).aggregate(calls=_.count())
+        counted = calls.group_by(value=key_of(calls, name)).aggregate(calls=_.count())
         parts.append(counted.order_by(ibis.desc("calls")).limit(FACET_VALUES).mutate(facet=ibis.literal(name)))
     return ibis.union(*parts, distinct=False).select("facet", "value", "calls")
 
@@ -78,7 +77,7 @@ def errors(calls: ir.Table, by: str = "error") -> ir.Table:
     """Failed calls for each group: how many, what they cost, and when the last was."""
     failed = calls.filter(calls.status == "error")
     return (
-        failed.group_by(key=_key(failed, by))
+        failed.group_by(key=key_of(failed, by))
         .aggregate(calls=_.count(), cost_usd=_.cost_usd.sum(), last_at=_.started_at.max())
         .order_by([ibis.desc("calls"), ibis.asc("key")])
         .limit(MOST_GROUPS)
@@ -119,7 +118,7 @@ def top_report(calls: ir.Table, by: str = "feature", top: int = 8, rank: str = "
     Calls without a group are a row of their own: `key` is NULL there and in the row of the others, where `is_other` is.
     """
     return (
-        _lumped(calls, by, top, rank)
+        lumped(calls, by, top, rank)
         .group_by(key=_.group, is_other=_.is_other)
         .aggregate(groups=_.ungrouped.nunique(), **measures())
         .order_by([ibis.asc("is_other"), ibis.desc("cost_usd", nulls_first=False), ibis.asc("key")])
@@ -130,35 +129,13 @@ def top_series(
     calls: ir.Table, by: str = "feature", bucket: str = "day", top: int = 8, rank: str = "cost_usd"
 ) -> ir.Table:
     """The metrics over time, in buckets, for each of the TOP groups and for the others together, as in `top_report`."""
-    if bucket not in BUCKETS:
-        raise QueryError(f"there is no bucket '{bucket}'; there are {', '.join(BUCKETS)}")
     shared = measures()
     return (
-        _lumped(calls, by, top, rank)
-        .group_by(at=_.started_at.truncate(BUCKETS[bucket]), key=_.group, is_other=_.is_other)
+        lumped(calls, by, top, rank)
+        .group_by(at=moment_bucket(_, bucket), key=_.group, is_other=_.is_other)
         .aggregate(unpriced_calls=shared["unpriced_calls"], **{m: shared[m] for m in METRICS})
         .order_by(["at", "is_other", "key"])
     )
-
-
-def _lumped(calls: ir.Table, by: str, top: int, rank: str) -> ir.Table:
-    """CALLS with `ungrouped`, their group by BY; `group`, the same where it is in the TOP by RANK; and `is_other`."""
-    if rank not in METRICS:
-        raise QueryError(f"groups are ranked by {', '.join(METRICS)}, not by '{rank}'")
-    try:
-        most = int(top)
-    except ValueError:
-        raise QueryError(f"top is a whole number, not '{top}'") from None
-    keyed = calls.mutate(ungrouped=_key(calls, by))
-    ranked = (
-        keyed.filter(_.ungrouped.notnull())
-        .group_by("ungrouped")
-        .aggregate(size=measures()[rank])
-        .order_by([ibis.desc("size", nulls_first=False), ibis.asc("ungrouped")])
-        .limit(min(max(most, 1), MOST_GROUPS))
-    )
-    is_other = keyed.ungrouped.notnull() & ~keyed.ungrouped.isin(ranked.ungrouped)
-    return keyed.mutate(is_other=is_other, group=ibis.ifelse(is_other, ibis.null("string"), keyed.ungrouped))
 
 
 def pairs(calls: ir.Table, by: str = "feature", within: str = "model") -> ir.Table:
@@ -166,7 +143,7 @@ def pairs(calls: ir.Table, by: str = "feature", within: str = "model") -> ir.Tab
     shared = measures()
     names = ("calls", "errors", "cost_usd", "unpriced_calls", "input_tokens", "output_tokens")
     return (
-        calls.group_by(key=_key(calls, by), sub=_key(calls, within))
+        calls.group_by(key=key_of(calls, by), sub=key_of(calls, within))
         .aggregate(**{name: shared[name] for name in names})
         .order_by([ibis.asc("key"), ibis.asc("sub")])
     )
@@ -210,6 +187,29 @@ QUESTIONS: tuple[Question, ...] = (
     Question("top_series", top_series),
     Question("pairs", pairs),
     Question("tag_keys", tag_keys),
+    Question("calls_page", calls_page),
+    Question("calls_found", calls_found),
+    Question("call", call),
+    Question("cost_items", cost_items),
+    Question("span", span),
+    Question("content", content),
+    Question("traces", traces),
+    Question("traces_found", traces_found),
+    Question("trace", trace),
+    Question("trace_total", trace_total),
+    Question("latency_report", latency_report),
+    Question("latency_totals", latency_totals),
+    Question("latency_top_series", latency_top_series),
+    Question("latency_histogram", latency_histogram),
+    Question("failures", failures),
+    Question("failure_totals", failure_totals),
+    Question("failure_types", failure_types),
+    Question("outcomes", outcomes),
+    Question("unpriced", unpriced),
+    Question("usage_sources", usage_sources),
+    Question("services", services),
+    Question("processes", processes),
+    Question("duplicates", duplicates),
 )
 
 
@@ -240,14 +240,6 @@ def compile_question(name: str, options: Mapping[str, Any], dialect: str) -> str
 def compile_expression(expression: ir.Table, dialect: str) -> str:
     """SQL in DIALECT for EXPRESSION."""
     return str(ibis.to_sql(expression, dialect=dialect))
-
-
-def _key(calls: ir.Table, by: str) -> Any:
-    try:
-        return group_key(calls, by)
-    except KeyError:
-        choices = ", ".join(dict.fromkeys((*BY_CHOICES, *GROUPS)))
-        raise QueryError(f"calls cannot be grouped by '{by}'; by {choices} or {TAG_PREFIX}KEY they can") from None
 
 
 __all__ = ["QUESTIONS", "Filter", "Question", "compile_expression", "compile_question", "find_question"]

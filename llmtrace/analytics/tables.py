@@ -126,7 +126,7 @@ def tag_value(calls: ir.Table, key: str) -> Any:
 
 
 def group_key(calls: ir.Table, by: str) -> Any:
-    """The expression that groups CALLS by BY: a name of `GROUPS`, `model`, `day`, `hour` or `tag:KEY`.
+    """The expression that groups CALLS by BY: a name of `GROUPS`, `model`, `http_status`, `day`, `hour` or `tag:KEY`.
 
     A model is the asked one: a call that failed has no other, and belongs beside those that did not.
 
@@ -137,6 +137,8 @@ def group_key(calls: ir.Table, by: str) -> Any:
         return tag_value(calls, by[len(TAG_PREFIX) :])
     if by == "model":
         return ibis.coalesce(calls.request_model, calls.response_model)
+    if by == "http_status":
+        return calls.http_status.cast("string")
     if by in ("day", "hour"):
         return calls.started_at.truncate("D" if by == "day" else "h")
     return calls[GROUPS[by]]

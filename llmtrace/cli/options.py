@@ -29,9 +29,13 @@ def place(function: _F) -> _F:
 def reading(function: _F) -> _F:
     """`--home`, `--db`, `--url`, `--token` and `--json`: what every command has that reads."""
     function = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+    return place(sidecar(function))
+
+
+def sidecar(function: _F) -> _F:
+    """`--url` and `--token`: who is asked instead of a database here."""
     function = click.option("--token", help="The token of that sidecar (default: LLMTRACE_TOKEN).")(function)
-    function = click.option("--url", help="Ask the sidecar at this address instead.")(function)
-    return place(function)
+    return click.option("--url", help="Ask the sidecar at this address instead: http://HOST:PORT.")(function)
 
 
 def filtering(function: _F) -> _F:

@@ -1,6 +1,7 @@
 """Answers as tables in a terminal: `rich`, loaded late."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,13 +12,27 @@ from rich.text import Text
 from llmtrace.rendering import plain
 from llmtrace.store.base import Rows
 
-NARROW_COLUMNS = 100
+KEY_COLUMNS = 32  # longer names of groups are folded
+# What a narrow terminal is not shown, least important first.
+LESS_IMPORTANT = ("cached", "TTFT p50", "out", "in", "$/1k calls", "share", "p50", "errors")
+PIPE_COLUMNS = 1000
 NOTHING = "–"
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows what to exit with."""
+        raise BrokenPipeError
+
+
+def new_console() -> Console:
+    """A console as wide as the terminal, or COLUMNS; a pipe has no width that lines would have to fit."""
+    return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
 def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     """The table of `report`, and below it what the numbers do not cover."""
-    console = Console()
+    console = new_console()
     if not answer["total"]["calls"]:
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
@@ -25,41 +40,55 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
                 "Add [bold]import llmtrace; llmtrace.instrument()[/bold] to an app, or run [bold]llmtrace demo[/bold]."
             )
         return
-    console.print(_report_table(answer, is_narrow=console.width < NARROW_COLUMNS))
+    console.print(_report_table(answer, console.width))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
 
 
-def _report_table(answer: Mapping[str, Any], *, is_narrow: bool) -> Table:
+def _report_table(answer: Mapping[str, Any], width: int) -> Table:
+    """The table, with as many columns as WIDTH has room for beside the names of the groups."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
-    total = answer["total"]
-    columns: list[tuple[str, Any]] = [
-        ("calls", lambda r: f"{r['calls']:,}"),
-        ("cost", known_cost),
-        ("share", lambda r: share(r["cost_usd"], total["cost_usd"])),
-        ("$/1k calls", lambda r: money(per_thousand(r))),
-        ("errors", lambda r: percent(r["error_rate"])),
-        ("p50", lambda r: seconds(r["latency_p50_s"])),
-        ("p95", lambda r: seconds(r["latency_p95_s"])),
-        ("TTFT p50", lambda r: seconds(r["ttft_p50_s"])),
-        ("in", lambda r: tokens(r["input_tokens"])),
-        ("cached", lambda r: tokens(r["cached_input_tokens"])),
-        ("out", lambda r: tokens(r["output_tokens"])),
-        ("unpriced", lambda r: f"{r['unpriced_calls']:,}" if r["unpriced_calls"] else ""),
-    ]
-    if is_narrow:
-        columns = [c for c in columns if c[0] in {"calls", "cost", "share", "errors", "p50", "p95", "unpriced"}]
-    columns = [c for c in columns if c[1](total) not in ("", NOTHING) or c[0] == "cost"]
+    total, rows = answer["total"], answer["rows"]
+    keys = [_group_name(row["key"], answer["by"]) for row in rows]
+    cells = {
+        name: [show(row) for row in (*rows, total)]
+        for name, show in _columns(total).items()
+        if show(total) not in ("", NOTHING) or name == "cost"
+    }
+    widths = {name: 2 + max(map(len, (name, *shown))) for name, shown in cells.items()}
+    room = width - min(KEY_COLUMNS, max(len(text) for text in ("total", answer["by"], *map(str, keys))))
+    for name in LESS_IMPORTANT:
+        if sum(widths.values()) > room:
+            widths.pop(name, None)
     table.add_column(answer["by"], footer="total", overflow="fold")
-    for name, show in columns:
-        table.add_column(name, justify="right", footer=show(total), no_wrap=True)
-    for row in answer["rows"]:
-        key = (
-            Text("untagged" if answer["by"] == "feature" else "(none)", style="italic")
-            if row["key"] is None
-            else Text(str(row["key"]))
-        )
-        table.add_row(key, *[show(row) for _, show in columns])
+    for name in widths:
+        table.add_column(name, justify="right", footer=cells[name][-1], no_wrap=True)
+    for i, key in enumerate(keys):
+        table.add_row(key, *[cells[name][i] for name in widths])
     return table
+
+
+def _columns(total: Mapping[str, Any]) -> dict[str, Callable[[Mapping[str, Any]], str]]:
+    """What is shown of each group, and how."""
+    return {
+        "calls": lambda r: f"{r['calls']:,}",
+        "cost": known_cost,
+        "share": lambda r: share(r["cost_usd"], total["cost_usd"]),
+        "$/1k calls": lambda r: money(per_thousand(r)),
+        "errors": lambda r: percent(r["error_rate"]),
+        "p50": lambda r: seconds(r["latency_p50_s"]),
+        "p95": lambda r: seconds(r["latency_p95_s"]),
+        "TTFT p50": lambda r: seconds(r["ttft_p50_s"]),
+        "in": lambda r: tokens(r["input_tokens"]),
+        "cached": lambda r: tokens(r["cached_input_tokens"]),
+        "out": lambda r: tokens(r["output_tokens"]),
+        "unpriced": lambda r: f"{r['unpriced_calls']:,}" if r["unpriced_calls"] else "",
+    }
+
+
+def _group_name(key: Any, by: str) -> Text:
+    if key is None:
+        return Text("untagged" if by == "feature" else "(none)", style="italic")
+    return Text(str(key))
 
 
 def coverage_line(total: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
@@ -81,12 +110,12 @@ def print_rows(rows: Rows) -> None:
         table.add_column(column, overflow="fold")
     for row in rows.rows:
         table.add_row(*[Text("" if v is None else str(plain(v))) for v in row])
-    Console().print(table)
+    new_console().print(table)
 
 
 def print_health(health: Mapping[str, Any]) -> None:
     """The figures of `doctor`."""
-    console = Console()
+    console = new_console()
     dropped = health["dropped"]
     lost = sum(dropped.values())
     console.print(
@@ -95,13 +124,21 @@ def print_health(health: Mapping[str, Any]) -> None:
     )
     for reason, n in sorted(dropped.items()):
         console.print(f"  dropped: {n:,} {reason}")
+    for delivery in health.get("deliveries", ()):
+        undelivered = "".join(f", {n:,} not ({reason})" for reason, n in sorted(delivery["dropped"].items()))
+        console.print(f"sent     {delivery['delivered']:,} spans to {delivery['to']}{undelivered}")
     store, book = health["store"], health["price_book"]
     console.print(f"store    {store['path']} · {size(store['bytes'])} · {store['calls']:,} calls")
     console.print(f"journal  {health['journal_segments']} segments · {size(health['journal_bytes'])}")
     console.print(f"prices   {book['rows']:,} rows · version {book['version']}")
+    found = health["calls"]
+    if found["calls"]:
+        said = ("untagged", "unpriced", "estimated")
+        counts = " · ".join(f"{found[name + '_calls']:,} {name}" for name in said)
+        console.print(f"calls    {found['calls']:,} · {counts}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
-    if not health["problems"] and not lost:
+    if not health["problems"] and lost == dropped.get("duplicate", 0):  # what came twice is kept once
         console.print("[green]Nothing is lost.[/green]")
 
 
@@ -115,6 +152,11 @@ def money(value: str | Decimal | None) -> str:
     if abs(amount) < Decimal("0.000001"):
         return "<$0.000001"
     return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.2g}"
+
+
+def exact_money(value: str | Decimal | None) -> str:
+    """VALUE in dollars to the last digit; unknown is a dash."""
+    return NOTHING if value is None else f"${Decimal(value):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

@@ -1,13 +1,15 @@
 """Reads the journal from where it was left, and commits what it finds with how far it came."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from llmtrace import codec, semconv, wire
+from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
+from llmtrace.ingest.pricing import price_span
+from llmtrace.ingest.settle import Settler
 from llmtrace.journal import (
     Counter,
     Damage,
@@ -20,11 +22,11 @@ from llmtrace.journal import (
     read_evictions,
     read_segment,
 )
+from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
-from llmtrace.model import Call, Cost, Span
-from llmtrace.pricing import PriceBook, price_call
-from llmtrace.store.base import Batch, PricedCall, Process, Store
-from llmtrace.store.rows import environment_of
+from llmtrace.model import Span
+from llmtrace.pricing import PriceBook
+from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 
 BATCH_RECORDS = 64
 log = logging.getLogger("llmtrace.ingest")
@@ -54,6 +56,7 @@ class Ingester:
     def __init__(self, store: Store, folder: Path, book: PriceBook) -> None:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
+        self._settler = Settler(store, book)
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
@@ -87,16 +90,18 @@ class Ingester:
             if isinstance(found, Record):
                 self._take(segment, found, work, evictions)
             work.positions[segment.name] = (segment.process, found.end)
-        batch = Batch(work.spans, work.calls, work.positions, tuple(work.processes.values()))
+        calls, revisions = self._settler.settle(work.calls)
+        batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})
-        self._processes.update(work.processes)
+        repeated = len(work.spans) - stored
+        self._processes.update({name: settle(p, repeated) for name, p in work.processes.items()})  # it is one process
         return stored
 
     def _take(self, segment: Segment, record: Record, work: _Work, evictions: list[Eviction]) -> None:
         name = segment.process
         known = work.processes.get(name) or self._processes.get(name)
-        spans = self._decode(record)
+        spans, calls = self._decode(record)
         work.processes[name] = account_for(
             known or Process(name),
             record.first_span,
@@ -106,31 +111,29 @@ class Ingester:
             is_first=known is None and segment.number > 1,
         )
         work.spans += [(span, name) for span in spans]
-        work.calls += self._price(spans)
+        work.calls += calls
 
-    def _decode(self, record: Record) -> list[Span]:
-        """The usable spans of RECORD: a bad one is left out, and counted by its absence."""
+    def _decode(self, record: Record) -> tuple[list[Span], list[PricedCall]]:
+        """The usable spans of RECORD and the calls among them: a bad span is left out, and counted by its absence."""
+        spans: list[Span] = []
+        calls: list[PricedCall] = []
         try:
-            return [span for span in wire.decode(record.payload) if _is_usable(span)]
+            for span in wire.decode(record.payload):
+                if _is_usable(span):
+                    self._read_span(span, spans, calls)
         except ValueError as err:
             log.warning("a journal record could not be decoded: %s", err)
-            return []
+        return spans, calls
 
-    def _price(self, spans: Iterable[Span]) -> Iterator[PricedCall]:
-        for span in spans:
-            call = codec.decode(span)
-            if call is not None:
-                service = span.resource.get(semconv.SERVICE_NAME)
-                yield PricedCall(
-                    call, self._cost(call), service if isinstance(service, str) else None, environment_of(span)
-                )
-
-    def _cost(self, call: Call) -> Cost:
+    def _read_span(self, span: Span, spans: list[Span], calls: list[PricedCall]) -> None:
         try:
-            return price_call(self._book, call)
-        except Exception as err:  # one call that cannot be priced must not stop the rest: it is stored unpriced
-            log.exception("a call could not be priced")
-            return Cost("unpriced", None, reason=f"pricing failed: {err!r}", price_book=self._book.version)
+            priced = price_span(self._book, span)
+        except Exception:  # a span that defeats its reader is rejected alone
+            log.exception("a span of scope %r could not be read", span.scope)
+            return
+        spans.append(span)
+        if priced is not None:
+            calls.append(priced)
 
     def _close_accounts(self, evictions: list[Eviction]) -> None:
         """Take over the figures of processes that are over, once nothing of theirs is unread."""
@@ -152,7 +155,11 @@ class Ingester:
 
     def _delete_old(self) -> None:
         """Delete read segments past their retention, and the counters of dead processes that have none left."""
-        deleted = delete_read_segments(self._folder, lambda s: self._positions.get(s.name, 0) >= s.size)
+        others = read_cursors(self._folder).values()
+        deleted = delete_read_segments(
+            self._folder,
+            lambda s: self._positions.get(s.name, 0) >= s.size and all(has_passed(other, s) for other in others),
+        )
         remaining = {s.process for s in list_segments(self._folder)}
         gone = [name for name in self._positions if name in set(deleted)]
         if gone:

@@ -44,15 +44,16 @@ class BodyReader:
             self._read_events()
             self._read_event(self._rest)
         elif self._pieces:
-            body = json.loads(b"".join(self._pieces))
-            if isinstance(body, dict):
-                self._receive(body)
+            self._read_json(b"".join(self._pieces))
         self._pieces.clear()
 
     def _read_events(self) -> None:
-        text = self._rest + b"".join(self._pieces).replace(b"\r\n", b"\n")
+        text = (self._rest + b"".join(self._pieces)).replace(b"\r\n", b"\n")
         self._pieces = [b""]
-        *blocks, self._rest = text.split(b"\n\n")
+        # A line ends with LF, CR or both; a CR at the end may be half of both.
+        half = text[-1:] if text.endswith(b"\r") else b""
+        *blocks, rest = text.removesuffix(b"\r").replace(b"\r", b"\n").split(b"\n\n")
+        self._rest = rest + half
         self._kept = len(self._rest)
         for block in blocks:
             self._read_event(block)
@@ -61,4 +62,12 @@ class BodyReader:
         lines = (line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         data = b"\n".join(lines)
         if data and not data.startswith(DONE):
-            self._receive(json.loads(data))
+            self._read_json(data)
+
+    def _read_json(self, data: bytes) -> None:
+        try:
+            parsed = json.loads(data)
+        except ValueError:
+            return  # the caller's to find out
+        if isinstance(parsed, dict):
+            self._receive(parsed)

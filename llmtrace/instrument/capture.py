@@ -4,9 +4,10 @@ import atexit
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import semconv
 from llmtrace.config import Settings, baggage_hosts
@@ -29,6 +30,22 @@ BASE_CLIENT = "{sdk}._base_client"
 log = logging.getLogger("llmtrace")
 
 
+class Shipper(Protocol):
+    """Ships the journal to a sidecar on another host, on a thread of its own."""
+
+    def wake(self) -> None:
+        """Ship what is new; returns at once."""
+
+    def flush(self, process: str, deadline: float) -> bool:
+        """Whether the sidecar has what PROCESS wrote before DEADLINE (of the monotonic clock)."""
+
+    def close(self, deadline: float) -> None:
+        """Stop, at DEADLINE at the latest."""
+
+    def disown(self) -> None:
+        """In a forked child: leave the shipping to the parent."""
+
+
 class Capture:
     """The capture of one process, and of its forked children, each with a pipeline of its own."""
 
@@ -36,16 +53,19 @@ class Capture:
         self,
         settings: Settings,
         make_exporter: Callable[[], Exporter | None],
+        make_shipper: Callable[[], Shipper | None] = lambda: None,
         describe_cost: Callable[[Call], Mapping[str, AttributeValue]] = lambda call: {},
     ) -> None:
-        """Prepare to record as SETTINGS say; MAKE_EXPORTER gives each process the way out that it asked for.
+        """Prepare to record as SETTINGS say; MAKE_EXPORTER and MAKE_SHIPPER give each process its ways out.
 
         DESCRIBE_COST gives the attributes that say what a call cost, for spans that are shared.
         """
         self.settings = settings
-        self._make_exporter = make_exporter
+        self._make_exporter, self._make_shipper = make_exporter, make_shipper
+        self._shipper: Shipper | None = None
         self._patches: list[Patches] = []
         self._imports: PatchOnImport | None = None
+        self._is_closed = False
         self._outgoing: list[OutgoingBaggage] = []
         self._http_imports: PatchOnImport | None = None
         self.pipeline = self._new_pipeline()
@@ -57,6 +77,8 @@ class Capture:
         """Patch the SDKs, loaded or not, and start the thread."""
         self.repatch()
         self.pipeline.start()
+        if self._shipper is not None:
+            self._shipper.wake()
         self._close_with_multiprocessing()
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(self.close, EXIT_TIMEOUT_S)
@@ -91,9 +113,25 @@ class Capture:
         if self.attempt_spans is not None:
             self.attempt_spans.undo()
 
+    def flush(self, timeout_s: float) -> bool:
+        """Whether all calls that ended before are on disk, exported and shipped, within TIMEOUT_S."""
+        deadline = time.monotonic() + timeout_s
+        flushed = self.pipeline.flush(timeout_s)
+        return self._ship(deadline) and flushed
+
     def close(self, timeout_s: float) -> bool:
         """Write what is left within TIMEOUT_S, and stop."""
-        return bool(quietly(self.pipeline.close, timeout_s))
+        self._is_closed = True
+        atexit.unregister(self.close)
+        deadline = time.monotonic() + timeout_s
+        closed = bool(quietly(self.pipeline.close, timeout_s))
+        shipped = bool(quietly(self._ship, deadline))
+        if self._shipper is not None:
+            quietly(self._shipper.close, deadline)
+        return closed and shipped
+
+    def _ship(self, deadline: float) -> bool:
+        return self._shipper is None or self._shipper.flush(self.pipeline.process, deadline)
 
     def _patch(self, module: ModuleType) -> None:
         family = find_family(module.__name__.partition(".")[0])
@@ -108,7 +146,9 @@ class Capture:
     def _new_pipeline(self) -> Pipeline:
         settings = self.settings
         exporter = quietly(self._make_exporter)
-        return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter)
+        self._shipper = quietly(self._make_shipper)
+        wake = self._shipper.wake if self._shipper is not None else _do_nothing
+        return Pipeline(journal_folder(settings.home), _resource(settings), settings.service_name, exporter, wake)
 
     def _new_attempt_spans(self) -> "AttemptSpans | None":
         try:
@@ -127,6 +167,10 @@ class Capture:
     def _start_over(self) -> None:
         """In a forked child: a pipeline of its own, whose thread starts with the first call."""
         self.pipeline.disown()
+        if self._shipper is not None:
+            self._shipper.disown()
+        if self._is_closed:
+            return
         for patches in self._patches:
             patches.forget_unread()
         if self.attempt_spans is not None:
@@ -142,6 +186,10 @@ class Capture:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _finalize_with_multiprocessing)
+
+
+def _do_nothing() -> None:
+    """For a process that ships nothing."""
 
 
 def _finalize_with_multiprocessing(capture: Capture) -> None:

@@ -5,6 +5,7 @@ else the HTTP status, else the exception's class.
 """
 
 from collections.abc import Mapping
+from traceback import walk_tb
 
 from llmtrace.providers import Family
 
@@ -35,8 +36,15 @@ def error_name(error: BaseException | None, family: Family) -> str:
 
 
 def is_of_sdk(error: BaseException, sdk: str) -> bool:
-    """Whether ERROR is SDK's own, or of the HTTP library below it."""
-    return isinstance(error, Exception) and type(error).__module__.partition(".")[0] in {sdk, "httpx", "httpx2"}
+    """Whether ERROR is SDK's own, of the HTTP library below it, or came up in SDK's code (such as JSON's)."""
+    if not isinstance(error, Exception):
+        return False
+    return type(error).__module__.partition(".")[0] in {sdk, "httpx", "httpx2"} or _came_up_in(error, sdk)
+
+
+def _came_up_in(error: Exception, sdk: str) -> bool:
+    modules = (frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__))
+    return any(isinstance(name, str) and name.startswith(sdk + ".") for name in modules)
 
 
 def may_have_been_sent(error: BaseException | None) -> bool:

@@ -8,7 +8,6 @@ from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
-from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -82,12 +81,12 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
 def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    if invocation.endpoint.operation == FETCH_OPERATION:
-        return Usage(), "missing", True  # told again; the call that made the response has it
     partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
-    if status == "error" and not invocation.first_chunk_at:
+    # The provider's last word was a failure before any output: what that costs, it does not say.
+    is_silent = not invocation.first_chunk_at or (fold.complete and not invocation.spoke_at)
+    if status == "error" and is_silent:
         return partial or Usage(), "missing", True
     return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
 
@@ -99,7 +98,8 @@ def _estimate(invocation: Invocation, partial: Usage) -> Usage:
     spoken = count_tokens(invocation.fold.text_parts, model, is_prompt=False)
     asked = partial.input_tokens
     if asked is None:
-        asked = count_tokens(invocation.prompt, model, is_prompt=True)
+        # The prompt of a text completion is no message.
+        asked = count_tokens(invocation.prompt, model, is_prompt=invocation.request.operation == "chat")
     return Usage(
         input_tokens=asked,
         cached_input_tokens=partial.cached_input_tokens,

@@ -15,7 +15,7 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
@@ -46,7 +46,8 @@ class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_sink", "attempts", "call", "captures",
+        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
+        "attempts", "call", "captures",
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
         "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
         "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
@@ -77,7 +78,7 @@ class Invocation:
         self.prompt = endpoint.prompt_texts(body) if stream else []
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
-        self.injected = self.iterating = self._is_raw = self.sent = self.was_shown = False
+        self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
         self.attempts = 0
         self.retries: list[Attempt] = []
         self._pending_outcome: str | None = None
@@ -98,6 +99,11 @@ class Invocation:
 
     # What the choke points see, in the order of a call
 
+    def send(self, request: Any) -> None:
+        """The HTTP REQUEST of an attempt is about to be sent."""
+        if self.captures:
+            self.request_bytes = quietly(content_of, request)
+
     def retry(self, wait_s: float) -> None:
         """The SDK gave an attempt up, and waits before the next."""
         error = sys.exc_info()[1]
@@ -116,7 +122,7 @@ class Invocation:
         self.sent = True
         self.headers = response.headers
         self.http_status = response.status_code
-        if self.captures:
+        if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:
@@ -125,12 +131,14 @@ class Invocation:
         return self.take(data)
 
     def take(self, data: Any) -> Any:
-        """DATA of the response, whoever parsed it."""
+        """DATA of the response, whoever parsed it; what is no object says nothing."""
+        if not isinstance(data, dict):
+            return data
         if self.fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
             spoke = quietly(self.fold.add, data)
-            if not self.spoke_at:
+            if not self.spoke_at and self.fold.error is None:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
@@ -141,20 +149,21 @@ class Invocation:
     def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
 
-        IS_RAW: the caller may read its bytes itself.
+        IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
+        SDK's parser finds nothing to show.
         """
         finalizer = weakref.finalize(response, self.close)
         self._open = (id(response), weakref.ref(response), finalizer, registry)
         self._is_raw = is_raw
-        if is_raw:
-            self.reader = BodyReader(response.headers.get("content-type", ""), self.take)
+        content_type = response.headers.get("content-type", "")
+        if is_raw or EVENT_STREAM not in content_type:
+            self.reader = BodyReader(content_type, self.take)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
         if self.reader is not None:
-            if self.was_shown:
-                self.reader = None
-            else:
+            self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
+            if not self.was_shown:
                 self.reader.feed(piece)
 
     # The ways a call ends
@@ -174,7 +183,8 @@ class Invocation:
             self.fail(error)
             return
         self._finish_body()
-        self.end("ok" if self.fold is None or self.fold.complete else "cancelled", is_collecting=True)
+        is_done = self._saw_end or self.fold is None or self.fold.complete
+        self.end("ok" if is_done else "cancelled", is_collecting=True)
 
     def _finish_body(self) -> None:
         if self.reader is not None and not self.was_shown:
@@ -183,6 +193,7 @@ class Invocation:
     def fail(self, error: BaseException) -> None:
         """The call raised ERROR; what is not an `Exception` is the caller giving up, such as a cancelled task."""
         self.error = error
+        self._finish_body()
         response = getattr(error, "response", None)
         if response is not None:
             self.headers = getattr(response, "headers", None)

@@ -7,7 +7,7 @@ Where the disk does not take a batch, it is kept and tried again; what no longer
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -56,11 +56,16 @@ class Pipeline:
     """The way of this process's finished calls. Made anew in a forked child, which has a journal of its own."""
 
     def __init__(
-        self, folder: Path, resource: Attributes, service: str | None, exporter: Exporter | None = None
+        self,
+        folder: Path,
+        resource: Attributes,
+        service: str | None,
+        exporter: Exporter | None = None,
+        on_written: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write to the journal in FOLDER; nothing is created and no thread runs before `start`."""
+        """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
-        self._exporter = exporter
+        self._exporter, self._on_written = exporter, on_written
         self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
@@ -72,8 +77,8 @@ class Pipeline:
         self._drops: dict[str, itertools.count[int]] = {
             reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown")
         }
-        self._process = new_process_name()
-        self._writer = JournalWriter(folder, self._process)
+        self.process = new_process_name()
+        self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
         self._pending: list[Span] = []
         self._bounded_at = 0.0
@@ -119,6 +124,8 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         mark = _Flush()
         self._queue.put(mark)
@@ -129,7 +136,9 @@ class Pipeline:
         return written and exported
 
     def close(self, timeout_s: float) -> bool:
-        """Flush, and stop: calls that end later are dropped and counted."""
+        """Flush, and stop: calls that end later are dropped and counted. Closing again changes nothing."""
+        if self._has_stopped:
+            return not self._pending
         deadline = time.monotonic() + timeout_s
         flushed = self.flush(timeout_s)
         self._closing = True
@@ -143,6 +152,10 @@ class Pipeline:
             if not thread.is_alive():
                 self._writer.close()
         return flushed
+
+    @property
+    def _has_stopped(self) -> bool:
+        return self._closing and (self._thread is None or not self._thread.is_alive())
 
     def disown(self) -> None:
         """In a forked child: let go of the parent's files without touching its lock, and take nothing more.
@@ -213,6 +226,7 @@ class Pipeline:
                 del self._pending[: len(batch)]
                 if self._exporter is not None:
                     self._exporter.put(batch)
+                self._on_written()
             self._keep_bound()
         except OSError as err:
             self._queued_bytes = sum(_size(span) for span in self._pending)
@@ -240,7 +254,7 @@ class Pipeline:
             if not self.ended:
                 return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
-            self._counter = CounterFile(self._folder, self._process, self._service)
+            self._counter = CounterFile(self._folder, self.process, self._service)
         way_out = self._exporter
         self._counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
+from llmtrace.instrument.captured import captured_by
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
@@ -43,6 +44,7 @@ class Patches:
         self._family, self._capture = family, capture
         self._unread = OpenResponses()
         self._originals: list[tuple[type, str, Any, Any]] = []
+        self._rewired: list[tuple[Any, Any, Any]] = []
         self._is_active = True
         sync, asynchronous, base = (
             getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
@@ -69,6 +71,9 @@ class Patches:
             if owner.__dict__.get(name) is wrapper:
                 setattr(owner, name, original)
             self._originals.remove(patch)
+        for proxy, original, wrapper in self._rewired:
+            if proxy.__wrapped__ is wrapper:
+                proxy.__wrapped__ = original
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""
@@ -81,6 +86,9 @@ class Patches:
         wrapper = functools.wraps(original)(around(original))
         setattr(owner, name, wrapper)
         self._originals.append((owner, name, original, wrapper))
+        for proxy in captured_by(owner, name, original):
+            proxy.__wrapped__ = wrapper
+            self._rewired.append((proxy, original, wrapper))
 
     # The call
 
@@ -144,7 +152,10 @@ class Patches:
             invocation = in_flight.get()
             if invocation is not None:
                 invocation.attempts += 1
-            return original(client, *args, **kwargs)
+            request = original(client, *args, **kwargs)
+            if invocation is not None:
+                invocation.send(request)
+            return request
 
         return build
 

@@ -7,7 +7,7 @@ weakly: a dropped stream is freed as early as it would be without us.
 """
 
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 from llmtrace.instrument.invocation import WITHHELD, Invocation
@@ -24,15 +24,16 @@ def follow(
     reference = weakref.ref(response)
     response.close = _closing(invocation, reference)
     response.aclose = _closing_async(invocation, reference)
-    if is_raw:
+    if invocation.reader is not None:
         response.iter_bytes = _bytes_of(invocation, reference)
         response.aiter_bytes = _bytes_of_async(invocation, reference)
+    if is_raw:
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _iterate(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, _SyncItems(invocation, inner, _pass_on))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _iterate_async(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, _AsyncItems(invocation, inner, _pass_on))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -55,18 +56,18 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
     return aclose
 
 
-def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[..., Iterator[bytes]]:
-    def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
+def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _SyncItems]":
+    def iter_bytes(chunk_size: int | None = None) -> "_SyncItems":
         response = reference()
-        return _iterate(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return _SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return iter_bytes
 
 
-def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[..., AsyncIterator[bytes]]:
-    def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
+def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _AsyncItems]":
+    def aiter_bytes(chunk_size: int | None = None) -> "_AsyncItems":
         response = reference()
-        return _iterate_async(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return _AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return aiter_bytes
 
@@ -75,45 +76,85 @@ def _pass_on(item: Any) -> None:
     """Nothing to see: the SDK's parser has shown the item already."""
 
 
-def _iterate(invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> Generator[Any, None, None]:
-    """INNER's items but the withheld ones, each SEEn; while INNER runs, a close is its own and no end."""
-    try:
+class _Items:
+    """INNER's items but the withheld ones, each SEEn; while INNER runs, a close is its own and no end.
+
+    It is no generator: Python and asyncio close those that are dropped, and would close INNER a second time.
+    """
+
+    __slots__ = ("_inner", "_invocation", "_is_over", "_see")
+
+    def __init__(self, invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> None:
+        self._invocation, self._inner, self._see = invocation, inner, see
+        self._is_over = False
+
+    def _ended(self) -> None:
+        """The first time it ends, the invocation does."""
+        if not self._is_over:
+            self._is_over = True
+            quietly(self._invocation.finish_reading)
+
+    def _failed(self, error: BaseException) -> None:
+        if not self._is_over:
+            self._is_over = True
+            quietly(self._invocation.fail, error)
+
+
+class _SyncItems(_Items):
+    """Items of a generator."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> "_SyncItems":
+        return self
+
+    def __next__(self) -> Any:
+        invocation = self._invocation
         while True:
             invocation.iterating = True
             try:
-                item = next(inner)
+                item = next(self._inner)
             except StopIteration:
-                quietly(invocation.finish_reading)
-                return
+                self._ended()
+                raise
             except BaseException as err:
-                quietly(invocation.fail, err)
+                self._failed(err)
                 raise
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(see, item)
-                yield item
-    finally:
-        inner.close()
+                quietly(self._see, item)
+                return item
+
+    def close(self) -> None:
+        self._inner.close()
 
 
-async def _iterate_async(invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> AsyncGenerator[Any, None]:
-    """The same, awaiting."""
-    try:
+class _AsyncItems(_Items):
+    """Items of an asynchronous generator: the same, awaiting."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> "_AsyncItems":
+        return self
+
+    async def __anext__(self) -> Any:
+        invocation = self._invocation
         while True:
             invocation.iterating = True
             try:
-                item = await anext(inner)
+                item = await anext(self._inner)
             except StopAsyncIteration:
-                quietly(invocation.finish_reading)
-                return
+                self._ended()
+                raise
             except BaseException as err:
-                quietly(invocation.fail, err)
+                self._failed(err)
                 raise
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(see, item)
-                yield item
-    finally:
-        await inner.aclose()
+                quietly(self._see, item)
+                return item
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

@@ -26,13 +26,23 @@ class Eviction:
 
 
 def delete_read_segments(
-    folder: Path, is_read: Callable[[Segment], bool], retention_s: float = JOURNAL_RETENTION_S
+    folder: Path,
+    is_read: Callable[[Segment], bool],
+    retention_s: float = JOURNAL_RETENTION_S,
+    limit_bytes: int = HOME_BYTES,
 ) -> list[str]:
-    """Delete whole segments that IS_READ says every reader has passed and that are older than RETENTION_S."""
+    """Delete whole segments that IS_READ says every reader has passed.
+
+    They go when they are older than RETENTION_S, or, oldest first, while FOLDER holds more than LIMIT_BYTES.
+    """
     deleted = []
-    for segment in list_segments(folder):
-        if segment.is_whole and time.time() - segment.modified_at > retention_s and is_read(segment):
+    segments = list_segments(folder)
+    total = sum(s.size for s in segments)
+    for segment in sorted((s for s in segments if s.is_whole), key=lambda s: s.modified_at):
+        is_due = time.time() - segment.modified_at > retention_s or total > limit_bytes
+        if is_due and is_read(segment):
             segment.path.unlink(missing_ok=True)
+            total -= segment.size
             deleted.append(segment.name)
     return deleted
 

@@ -2,45 +2,58 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.cost import PricingFacts, price_usage
 from llmtrace.providers import find_provider
+from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
-
+UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
     "web_search_preview": "web_search_calls",
     "file_search": "file_search_calls",
     "code_interpreter": "code_interpreter_calls",
+    "image_generation": "image_generation_calls",
 }
 
 
 def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
+    if call.request.operation == FETCH_OPERATION:
+        return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    if _is_unfinished(call):
+        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
         models=tuple(dict.fromkeys(n for n in names if n)),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
-        conditions=_conditions(call),
+        conditions=call_conditions(call),
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,
         finish_reasons=call.response.finish_reasons or (),
         refusal_category=call.response.refusal_category,
         usage_estimated=call.usage_source == "estimated",
-        usage_complete=call.usage_complete,
+        usage_complete=call.usage_complete and _counts_output(call),
     )
-    return price_usage(book, _usage(call), facts)
+    return price_usage(book, billed_usage(call), facts)
 
 
-def _usage(call: Call) -> RawUsage | None:
+def _is_unfinished(call: Call) -> bool:
+    """Whether CALL made a response in the background: its usage comes when that is fetched."""
+    is_response = call.request.endpoint == "responses" and call.response.id is not None
+    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
+
+
+def billed_usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
     if call.usage_source == "missing":
         return None
@@ -53,7 +66,16 @@ def _usage(call: Call) -> RawUsage | None:
     return None if family is None else family.denormalise(call.usage)
 
 
-def _conditions(call: Call) -> Mapping[str, Any]:
+def _counts_output(call: Call) -> bool:
+    """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
+    usage = call.response.usage
+    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+        return True
+    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
+
+
+def call_conditions(call: Call) -> Mapping[str, Any]:
+    """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier

@@ -15,6 +15,8 @@ from llmtrace.pricing.book import CONDITION_DEFAULTS, PriceBook, PricedRate
 from llmtrace.providers import InvalidUsage, find_provider
 
 EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
+# What a column of the store can hold.
+MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
 ONE = Decimal(1)
 
@@ -136,6 +138,8 @@ def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity
 def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool) -> Cost:
     missing = [i for i in items if i.cost_usd is None]
     total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
+    if total >= MAX_COST_USD:
+        return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
     reason = "; ".join(i.note for i in missing if i.note) or None
     if missing and len(missing) == len(items):
         return Cost("unpriced", None, items, reason, book.version)
@@ -160,7 +164,7 @@ def _why(facts: PricingFacts, items: Iterable[CostItem]) -> str | None:
     if facts.usage_estimated:
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
-        return "the stream ended before the provider's final count"
+        return "the provider's final count did not arrive"
     return "; ".join(sorted({i.note for i in items if i.note})) or None
 
 

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
+from llmtrace.providers import anthropic_complete
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
-from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts
+from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
 
 # The SDK's clients for other clouds, by the start of their class name after `Async`.
 CLIENTS: tuple[tuple[str, str], ...] = (
@@ -51,6 +52,11 @@ def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def prompt_texts(body: Mapping[str, Any]) -> list[str]:
+    """The texts of system and messages in BODY, by reference: what an estimate counts where no event arrives."""
+    return message_texts([{"content": body.get("system")}]) + message_texts(body.get("messages"))
+
+
 def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY, a whole message."""
     usage = as_mapping(body.get("usage"))
@@ -61,6 +67,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
         finish_reasons=(reason,) if reason else None,
         service_tier=as_text(usage.get("service_tier")),
         refusal_category=as_text(as_mapping(body.get("stop_details")).get("category")),
+        error=(read_error(body) or "error") if body.get("error") else None,
         usage=usage or None,
     )
 
@@ -79,15 +86,18 @@ def read_rate_limits(headers: Mapping[str, str]) -> dict[str, float]:
             text = headers.get(f"anthropic-ratelimit-{unit}-{kind}")
             if text is not None and text.isdigit():
                 limits[f"{name}.{kind}"] = float(text)
-        reset = headers.get(f"anthropic-ratelimit-{unit}-reset")
-        if reset is not None:
-            limits[f"{name}.reset_s"] = _seconds_until(reset)
+        left_s = _seconds_until(headers.get(f"anthropic-ratelimit-{unit}-reset"))
+        if left_s is not None:
+            limits[f"{name}.reset_s"] = left_s
     return limits
 
 
-def _seconds_until(moment: str) -> float:
-    """Seconds from now until MOMENT, an RFC 3339 time; 0 where it is over."""
-    left = datetime.fromisoformat(moment.replace("Z", "+00:00")) - datetime.now(UTC)
+def _seconds_until(moment: str | None) -> float | None:
+    """Seconds from now until MOMENT, an RFC 3339 time; 0 where it is over, None where it is no such time."""
+    try:
+        left = datetime.fromisoformat(moment or "") - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return None
     return max(0.0, round(left.total_seconds(), 3))
 
 
@@ -126,7 +136,7 @@ class MessageFold:
         """Take an event; True when it carried output of the model."""
         kind = event.get("type")
         if kind == "content_block_delta":
-            delta = event.get("delta") or {}
+            delta = as_mapping(event.get("delta"))
             for name in DELTA_TEXTS:
                 text = delta.get(name)
                 if text:
@@ -143,6 +153,12 @@ class MessageFold:
         elif kind == "message_start":
             self._message = as_mapping(event.get("message"))
             self.usage = merge_usage(self.usage, as_mapping(self._message.get("usage")))
+        elif kind == "message":
+            # A whole answer in place of a stream.
+            self._message = event
+            self.usage = as_mapping(event.get("usage"))
+            self.usage_complete = bool(self.usage)
+            self._reason = as_text(event.get("stop_reason"))
         elif kind == "message_stop":
             self._stopped = True
         elif kind == "error":
@@ -175,8 +191,10 @@ ENDPOINTS = (
         read_request=read_request,
         read_response=read_response,
         new_fold=MessageFold,
+        prompt_texts=prompt_texts,
         read_content=read_content,
     ),
+    *anthropic_complete.ENDPOINTS,
 )
 
 FAMILY = Family(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, as_mapping, as_text, count, require
+from llmtrace.providers.base import Billing, as_mapping, as_text, count, read_count, require
 
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.
@@ -33,17 +33,17 @@ def normalise(usage: RawUsage) -> Usage:
     Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
     """
     turns = [usage, *_billed_apart(usage)]
-    fresh = count(usage, "input_tokens")
-    inputs = [count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
-    read = [count(t, READ) for t in turns]
-    written = [count(t, WRITTEN) for t in turns]
-    output = count(usage, "output_tokens")
+    fresh = read_count(usage, "input_tokens")
+    inputs = [read_count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
+    read = [read_count(t, READ) for t in turns]
+    written = [read_count(t, WRITTEN) for t in turns]
+    output = read_count(usage, "output_tokens")
     return Usage(
         input_tokens=None if fresh is None else sum(inputs),
         cached_input_tokens=_sum(read),
         cache_write_tokens=_sum(written),
-        output_tokens=None if output is None else sum(count(t, "output_tokens") or 0 for t in turns),
-        reasoning_tokens=count(as_mapping(usage.get("output_tokens_details")), "thinking_tokens"),
+        output_tokens=None if output is None else sum(read_count(t, "output_tokens") or 0 for t in turns),
+        reasoning_tokens=read_count(as_mapping(usage.get("output_tokens_details")), "thinking_tokens"),
     )
 
 

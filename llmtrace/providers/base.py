@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
+# Far above any response, and far below what a column of the store can hold.
+MAX_COUNT = 1_000_000_000
+
 
 class InvalidUsage(Exception):
     """A usage object contradicts itself, so that nothing can be billed from it."""
@@ -110,6 +113,12 @@ def as_int(value: Any) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
+def as_count(value: Any) -> int | None:
+    """VALUE if it can be a count of one response, else None."""
+    number = as_int(value)
+    return number if number is not None and 0 <= number <= MAX_COUNT else None
+
+
 def as_float(value: Any) -> float | None:
     """VALUE as a float if it is a number, else None."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -129,6 +138,23 @@ def as_texts(value: Any) -> tuple[str, ...] | None:
     return None
 
 
+def message_texts(messages: Any) -> list[str]:
+    """The texts of MESSAGES, a list of objects with a `content` of text or of parts, by reference."""
+    texts: list[str] = []
+    for message in as_list(messages):
+        content = as_mapping(message).get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list | tuple):
+            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
+    return texts
+
+
+def as_list(value: Any) -> Sequence[Any]:
+    """VALUE if it is a list, else an empty one."""
+    return value if isinstance(value, list | tuple) else ()
+
+
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}
@@ -143,25 +169,31 @@ def path_of(url: str) -> str:
 
 
 def count(usage: Mapping[str, Any], *names: str) -> int | None:
-    """The first of NAMES that USAGE has a whole number for.
+    """The first of NAMES that USAGE states, for a bill; None where it states none.
 
     Raises:
-        InvalidUsage: the number is negative.
+        InvalidUsage: it is no count of tokens or calls.
     """
     for name in names:
-        value = as_int(usage.get(name))
+        value = usage.get(name)
         if value is not None:
-            if value < 0:
-                raise InvalidUsage(f"{name} is {value}")
-            return value
+            number = as_count(value)
+            if number is None:
+                raise InvalidUsage(f"{name} is {str(value)[:40]}")
+            return number
     return None
+
+
+def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
+    """The first of NAMES that USAGE has a count for: what it states otherwise reads as absent."""
+    return next((n for name in names if (n := as_count(usage.get(name))) is not None), None)
 
 
 def require(usage: Mapping[str, Any], *names: str) -> int:
     """Like `count`, for a number without which there is no bill.
 
     Raises:
-        InvalidUsage: none of NAMES is there, or the number is negative.
+        InvalidUsage: none of NAMES is there, or it is no count.
     """
     value = count(usage, *names)
     if value is None:

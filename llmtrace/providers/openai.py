@@ -6,10 +6,9 @@ Source: https://github.com/openai/openai-openapi (the API definition)
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from llmtrace.providers import openai_chat, openai_responses
-from llmtrace.providers.base import Endpoint, Family, as_int, as_mapping, as_text
+from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
 
 # Azure's deployment paths are rewritten below the choke point, and end alike.
@@ -59,15 +58,6 @@ def find_provider_name(host: str | None, client_class: str) -> str:
     return "azure.ai.openai" if client_class in AZURE_CLIENTS else "openai"
 
 
-def read_error(body: Mapping[str, Any]) -> str | None:
-    """The provider's own name for what went wrong: its code, or else its type.
-
-    The code tells `rate_limit_exceeded` from `insufficient_quota`, which share a status.
-    """
-    error = as_mapping(body.get("error")) or body
-    return as_text(error.get("code")) or as_text(error.get("type"))
-
-
 def read_rate_limits(headers: Mapping[str, str]) -> dict[str, float]:
     """Limits from `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`: counts, and seconds until a reset."""
     limits: dict[str, float] = {}
@@ -100,7 +90,7 @@ FAMILY = Family(
     providers=frozenset({provider for _, provider in HOSTS}),
     endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
-    read_error=read_error,
+    read_error=openai_chat.read_error,
     read_rate_limits=read_rate_limits,
     normalise=normalise,
     denormalise=denormalise,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text, as_texts
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts, message_texts
 from llmtrace.providers.openai_content import read_chat_content, read_completion_content
 
 KEPT_TEXT_CHARACTERS = 32_768
@@ -32,6 +32,22 @@ def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def read_error(body: Mapping[str, Any]) -> str | None:
+    """The provider's own name for what went wrong: its code, or else its type.
+
+    The code tells `rate_limit_exceeded` from `insufficient_quota`, which share a status.
+    """
+    error = as_mapping(body.get("error")) or body
+    code = error.get("code")
+    return as_text(code) or as_text(error.get("type")) or (str(code) if as_int(code) else None)
+
+
+def read_failure(body: Mapping[str, Any]) -> str | None:
+    """The name of the error that a gateway put into BODY, an answer or an event whose HTTP status is 200."""
+    error = body.get("error")
+    return (read_error(as_mapping(error)) or "error") if error else None
+
+
 def _output_type(response_format: Any) -> str | None:
     kind = as_mapping(response_format).get("type")
     return {"json_object": "json", "json_schema": "json", "text": "text"}.get(kind) if isinstance(kind, str) else None
@@ -39,41 +55,46 @@ def _output_type(response_format: Any) -> str | None:
 
 def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: a whole completion, or embeddings, which have no choices."""
-    choices = body.get("choices")
-    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in choices] if isinstance(choices, list) else []
+    reasons = [as_text(as_mapping(c).get("finish_reason")) for c in as_list(body.get("choices"))]
     return Response(
         id=as_text(body.get("id")),
         model=as_text(body.get("model")),
         finish_reasons=tuple(r or "error" for r in reasons) or None,
         service_tier=as_text(body.get("service_tier")),
         system_fingerprint=as_text(body.get("system_fingerprint")),
+        error=read_failure(body),
         usage=as_mapping(body.get("usage")) or None,
     )
 
 
 def prompt_texts(body: Mapping[str, Any]) -> list[str]:
     """The texts of the messages in BODY, by reference: what an estimate counts where no usage arrives."""
-    texts: list[str] = []
-    messages = body.get("messages")
-    for message in messages if isinstance(messages, list | tuple) else ():
-        content = as_mapping(message).get("content")
-        if isinstance(content, str):
-            texts.append(content)
-        elif isinstance(content, list | tuple):
-            texts += [t for part in content if isinstance(t := as_mapping(part).get("text"), str)]
-    return texts
+    return message_texts(body.get("messages"))
 
 
 class ChatFold:
     """Gathers the chunks of a streamed completion, of chat or of text."""
 
-    __slots__ = ("_finish", "_kept", "_last", "_tier", "error", "text_parts", "usage")
+    __slots__ = (
+        "_counted_alone",
+        "_counted_late",
+        "_finish",
+        "_kept",
+        "_last",
+        "_seen",
+        "_tier",
+        "error",
+        "text_parts",
+        "usage",
+    )
 
     def __init__(self) -> None:
         """Start with nothing read."""
         self.text_parts: list[str] = []
         self.usage: Mapping[str, Any] | None = None
         self.error: str | None = None
+        self._counted_alone = self._counted_late = False
+        self._seen: set[int] = set()
         self._finish: dict[int, str] = {}
         self._last: Mapping[str, Any] = {}
         self._tier: str | None = None
@@ -81,28 +102,34 @@ class ChatFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take a chunk; True when it carried output of the model."""
+        self.error = self.error or read_failure(event)
         self._last = event if event.get("id") or not self._last else self._last
         self._tier = event.get("service_tier") or self._tier
-        usage = event.get("usage") or as_mapping(event.get("x_groq")).get("usage")
+        usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
+        choices = as_list(event.get("choices"))
         if usage:
+            self._counted_late = self._counted_late or (self.usage is None and bool(self._seen))
+            self._counted_alone = not choices
             self.usage = usage
         spoke = False
-        for choice in event.get("choices") or ():
-            spoke = self._add_choice(choice) or spoke
+        for choice in choices:
+            spoke = self._add_choice(as_mapping(choice)) or spoke
         return spoke
 
     def _add_choice(self, choice: Mapping[str, Any]) -> bool:
-        reason = choice.get("finish_reason")
+        index, reason = choice.get("index") or 0, choice.get("finish_reason")
+        self._seen.add(index)
         if reason:
-            self._finish[choice.get("index") or 0] = reason
-        delta = choice.get("delta") or choice
+            self._finish[index] = reason
+        delta = choice.get("delta") or choice.get("message") or choice
         text = delta.get("content") or delta.get("text") or delta.get("refusal") or delta.get("reasoning_content")
         if text:
             self._keep(text)
             return True
         if delta.get("tool_calls") or delta.get("function_call") or delta.get("audio"):
-            for tool in delta.get("tool_calls") or ():
-                self._keep(as_mapping(as_mapping(tool).get("function")).get("arguments"))
+            functions = [as_mapping(t).get("function") for t in as_list(delta.get("tool_calls"))]
+            for function in (*functions, delta.get("function_call")):
+                self._keep(as_mapping(function).get("arguments"))
             return True
         return False
 
@@ -129,8 +156,13 @@ class ChatFold:
 
     @property
     def usage_complete(self) -> bool:
-        """Whether the provider's count arrived: it comes once, at the end."""
-        return self.usage is not None
+        """Whether the provider's final count arrived: in a chunk of its own, after others, or when all finished.
+
+        Some servers count in every chunk, from the first, what came so far.
+        """
+        if self.usage is None:
+            return False
+        return self._counted_alone or self._counted_late or (bool(self._seen) and self._seen <= self._finish.keys())
 
 
 ENDPOINTS = (

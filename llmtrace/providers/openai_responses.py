@@ -12,19 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text
-from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, read_count
+from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS, read_error
 from llmtrace.providers.openai_response_content import read_response_content
 
 FETCH_OPERATION = "fetch_response"
 TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 RESPONSE_EVENTS = TERMINAL_EVENTS | {"response.created", "response.in_progress", "response.queued"}
 REASONS = {"max_output_tokens": "length"}
-# Output items that OpenAI charges for by the call.
+# Output items that OpenAI charges for beside the tokens.
 TOOL_ITEMS = {
     "web_search_call": "web_search",
     "file_search_call": "file_search",
     "code_interpreter_call": "code_interpreter",
+    "image_generation_call": "image_generation",
 }
 
 
@@ -64,15 +65,16 @@ def read_response(body: Mapping[str, Any]) -> Response:
 
 def read_failure(body: Mapping[str, Any]) -> str | None:
     """The name of the error with which the response in BODY failed, if it did: the HTTP status is 200 all the same."""
-    if body.get("status") != "failed":
-        return None
-    return as_text(as_mapping(body.get("error")).get("code")) or "failed"
+    status, error = body.get("status"), as_mapping(body.get("error"))
+    if status == "failed" or (status is None and error):
+        return (read_error(error) if error else None) or "failed"
+    return None
 
 
 def _finish_reasons(body: Mapping[str, Any]) -> tuple[str, ...] | None:
     status = body.get("status")
     if status == "completed":
-        items = body.get("output") or ()
+        items = as_list(body.get("output"))
         return ("tool_calls" if any(as_mapping(i).get("type") == "function_call" for i in items) else "stop",)
     if status == "incomplete":
         reason = as_text(as_mapping(body.get("incomplete_details")).get("reason")) or "incomplete"
@@ -81,17 +83,23 @@ def _finish_reasons(body: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _tool_requests(body: Mapping[str, Any]) -> dict[str, int]:
-    """How often each tool was used that is charged by the call; of a web search only the searches are."""
+    """How often each tool was used that is charged beside the tokens; of a web search only the searches are.
+
+    `tool_usage`, where it is sent, leaves out the searches that are not charged.
+    """
     counts: Counter[str] = Counter()
-    tools = [as_text(as_mapping(t).get("type")) or "" for t in body.get("tools") or ()]
+    tools = [as_text(as_mapping(t).get("type")) or "" for t in as_list(body.get("tools"))]
     is_preview = any(t.startswith("web_search_preview") for t in tools)
-    for entry in body.get("output") or ():
+    for entry in as_list(body.get("output")):
         item = as_mapping(entry)
         name = TOOL_ITEMS.get(str(item.get("type")))
         if name is None or (name == "web_search" and as_mapping(item.get("action")).get("type", "search") != "search"):
             continue
         counts["web_search_preview" if name == "web_search" and is_preview else name] += 1
-    return dict(counts)
+    billable = read_count(as_mapping(as_mapping(body.get("tool_usage")).get("web_search")), "num_requests")
+    if billable is not None:
+        counts["web_search_preview" if is_preview else "web_search"] = billable
+    return {name: n for name, n in counts.items() if n}
 
 
 def prompt_texts(body: Mapping[str, Any]) -> list[str]:
@@ -123,20 +131,18 @@ class ResponseFold:
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take an event; True when it carried output of the model."""
         kind = event.get("type")
-        if not isinstance(kind, str):
-            return False
-        if kind.endswith(".delta"):
+        if isinstance(kind, str) and kind.endswith(".delta"):
             text = event.get("delta")
             if isinstance(text, str) and self._kept < KEPT_TEXT_CHARACTERS:
                 self.text_parts.append(text)
                 self._kept += len(text)
             return True
-        if kind in RESPONSE_EVENTS:
-            self._body = as_mapping(event.get("response"))
+        if kind in RESPONSE_EVENTS or event.get("object") == "response":
+            self._body = as_mapping(event.get("response")) or event
             self.usage_complete = self.usage_complete or bool(self._body.get("usage"))
             self.error = read_failure(self._body) or self.error
-        elif kind == "error":
-            self.error = as_text(event.get("code")) or as_text(as_mapping(event.get("error")).get("code")) or "error"
+        elif kind == "error" or (kind is None and event.get("error")):
+            self.error = read_error(event) or "error"
         return False
 
     def response(self) -> Response:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, require
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, read_count, require
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -26,14 +26,14 @@ def normalise(usage: RawUsage) -> Usage:
     into = _details(usage, "prompt_tokens_details", "input_tokens_details")
     out = _details(usage, "completion_tokens_details", "output_tokens_details")
     return Usage(
-        input_tokens=count(usage, *INPUT),
-        cached_input_tokens=count(into, "cached_tokens"),
-        cache_write_tokens=count(into, "cache_write_tokens"),
-        output_tokens=count(usage, *OUTPUT),
-        reasoning_tokens=count(out, "reasoning_tokens"),
-        input_audio_tokens=count(into, "audio_tokens"),
-        output_audio_tokens=count(out, "audio_tokens"),
-        image_tokens=count(into, "image_tokens"),
+        input_tokens=read_count(usage, *INPUT),
+        cached_input_tokens=read_count(into, "cached_tokens"),
+        cache_write_tokens=read_count(into, "cache_write_tokens"),
+        output_tokens=read_count(usage, *OUTPUT),
+        reasoning_tokens=read_count(out, "reasoning_tokens"),
+        input_audio_tokens=read_count(into, "audio_tokens"),
+        output_audio_tokens=read_count(out, "audio_tokens"),
+        image_tokens=read_count(into, "image_tokens"),
     )
 
 
@@ -76,7 +76,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         _tokens("input_audio", audio_in),
         _tokens("output", total_out - audio_out),
         _tokens("output_audio", audio_out),
-        *_tools(usage, stated),
+        *_tools(stated),
     ]
     return Billing(tuple(quantities), _conditions(stated, total_in))
 
@@ -99,11 +99,10 @@ def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
     return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
 
 
-def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
+def _tools(stated: Mapping[str, Any]) -> list[Quantity]:
     """Fees per tool call: counted in the response's output items, so the caller states them."""
     fees = []
-    searches = count(as_mapping(as_mapping(usage.get("tool_usage")).get("web_search")), "num_requests")
-    searches = searches if searches is not None else count(stated, "web_search_calls")
+    searches = count(stated, "web_search_calls")
     if searches:
         preview = stated.get("tool") == "web_search_preview"
         fees.append(Quantity("web_search_preview" if preview else "web_search", Decimal(searches), "call"))
@@ -114,6 +113,10 @@ def _tools(usage: RawUsage, stated: Mapping[str, Any]) -> list[Quantity]:
     if runs:
         # Billed by the container's session, which many calls may share: no call has a price of its own.
         fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
+    images = count(stated, "image_generation_calls")
+    if images:
+        # Billed by the tokens of an image model that the response does not name.
+        fees.append(Quantity("image_generation", Decimal(images), "call"))
     return fees
 
 

@@ -1,17 +1,23 @@
 """The API of an owner: named questions and read-only SQL, as JSON or Arrow, and its health."""
 
-from collections.abc import Callable
+import io
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from llmtrace.analytics.catalogue import catalogue
 from llmtrace.errors import LlmtraceError, QueryError, StoreError
+from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
+from llmtrace.sidecar.body import BadBody, Bodies
 from llmtrace.sidecar.loop import OwnerLoop
 
+VERSION_HEADER = "llmtrace-version"  # tells a client with which release it speaks
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 SQL_BYTES = 1024 * 1024
 INTEGERS = ("limit",)
@@ -22,7 +28,10 @@ def routes(loop: OwnerLoop) -> list[Route]:
     api = _Api(loop)
     return [
         Route("/health", api.health, methods=["GET"]),
+        Route("/api/v1/", _guarded(api.index), methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
+        Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
+        Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
@@ -32,16 +41,34 @@ class _Api:
     """Handlers; the plain ones run on a thread of the server's pool, so that a slow query holds up nobody."""
 
     def __init__(self, loop: OwnerLoop) -> None:
-        self._loop = loop
+        self._loop, self._bodies = loop, Bodies(SQL_BYTES)
 
     def health(self, request: Request) -> Response:
         """200, or 503 with the reasons."""
         reasons = self._loop.problems()
         return JSONResponse({"status": "ok" if not reasons else "failing", "reasons": reasons}, 503 if reasons else 200)
 
+    def index(self, request: Request) -> Response:
+        """What may be asked: the questions with their parameters and columns, and the filter."""
+        return JSONResponse({"llmtrace": VERSION, **plain(catalogue())})
+
     def doctor(self, request: Request) -> Response:
         """The figures of `doctor --json`."""
         return JSONResponse(plain(self._loop.owner.health()))
+
+    def explain(self, request: Request) -> Response:
+        """The cost of one call, taken apart: `span_id`, or the beginning of it, and the filter."""
+        options = _options(request)
+        span_id = options.pop("span_id", None)
+        if not isinstance(span_id, str):
+            raise QueryError("name the call: /api/v1/explain?span_id=...")
+        return JSONResponse(plain(self._loop.owner.explain(span_id, options)))
+
+    def export(self, request: Request) -> Response:
+        """All rows of `calls`, or of `spans` with their cost, as a stream of Arrow batches."""
+        options = _options(request)
+        reader = self._loop.owner.export(str(options.pop("relation", "calls")), options)
+        return StreamingResponse(_stream(reader), media_type=ARROW_TYPE)
 
     def question(self, request: Request) -> Response:
         """The answer to a named question; the query string holds its parameters and the filter."""
@@ -56,22 +83,23 @@ class _Api:
         return _json(owner.ask(name, options))
 
     async def sql(self, request: Request) -> Response:
-        """The answer to `{"sql": "SELECT ..."}`."""
+        """The answer to `{"sql": "SELECT ...", "filter": {"since": "7d", ...}}`; the filter may be left out."""
         from starlette.concurrency import run_in_threadpool
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return _error(415, 'send application/json: {"sql": "SELECT ..."}')
-        if int(request.headers.get("content-length", SQL_BYTES + 1)) > SQL_BYTES:
-            return _error(413, "the SQL is too long")
         try:
-            text = (await request.json())["sql"]
-        except (ValueError, KeyError, TypeError):
+            body = json.loads(await self._bodies.read(request))
+            text, chosen = str(body["sql"]), dict(body.get("filter") or {})
+        except BadBody as err:
+            return _error(err.status, str(err))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return _error(400, 'send {"sql": "SELECT ..."}')
-        return await run_in_threadpool(_guarded(self._run_sql), request, str(text))
+        return await run_in_threadpool(_guarded(self._run_sql), request, text, chosen)
 
-    def _run_sql(self, request: Request, text: str) -> Response:
+    def _run_sql(self, request: Request, text: str, chosen: dict[str, Any]) -> Response:
         owner = self._loop.owner
-        return _arrow(owner.arrow(text)) if _wants_arrow(request) else _json(owner.sql(text))
+        return _arrow(owner.arrow(text, chosen)) if _wants_arrow(request) else _json(owner.sql(text, chosen))
 
 
 def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
@@ -79,11 +107,13 @@ def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
 
     def run(*args: Any) -> Response:
         try:
-            return handler(*args)
+            response = handler(*args)
         except QueryError as err:
             return _error(400, str(err))
         except (StoreError, LlmtraceError) as err:
             return _error(503, str(err))
+        response.headers[VERSION_HEADER] = VERSION
+        return response
 
     return run
 
@@ -119,5 +149,17 @@ def _arrow(table: pa.Table) -> Response:
     return Response(sink.getvalue().to_pybytes(), media_type=ARROW_TYPE)
 
 
+def _stream(reader: pa.RecordBatchReader) -> Iterator[bytes]:
+    """The rows of READER as the parts of an Arrow stream."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, reader.schema) as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+    yield sink.getvalue()
+
+
 def _error(status: int, message: str) -> Response:
-    return JSONResponse({"error": message}, status)
+    return JSONResponse({"error": message}, status, {VERSION_HEADER: VERSION})

@@ -9,6 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from starlette.responses import JSONResponse, Response
+
+from llmtrace.sidecar import otlp_answers
+
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -20,9 +24,10 @@ OPEN_PATHS = frozenset({"/health"})
 class Guard:
     """ASGI middleware around the whole server."""
 
-    def __init__(self, app: Any, hosts: Iterable[str] = LOOPBACK_HOSTS, token: str | None = None) -> None:
-        """Let requests for HOSTS through to APP; with TOKEN, only those that show it."""
-        self._app, self._hosts, self._token = app, frozenset(hosts), token
+    def __init__(self, app: Any, hosts: Iterable[str] | None = LOOPBACK_HOSTS, token: str | None = None) -> None:
+        """Let requests for HOSTS (None: any) through to APP; with TOKEN, only those that show it."""
+        self._app, self._token = app, token
+        self._hosts = None if hosts is None else frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -36,15 +41,15 @@ class Guard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": refusal[1]})
         else:
-            await _refuse(send, *refusal)
+            await _answer(scope, headers, *refusal)(scope, receive, send)
 
     def _refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
         """Status and reason for refusing a request, or None."""
         host = _host_name(headers.get("host", ""))
-        if host not in self._hosts:
+        if self._hosts is not None and host not in self._hosts:
             return 421, f"this server does not answer for the host '{host}'"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).hostname not in self._hosts:
+        if origin is not None and urlsplit(origin).hostname not in (self._hosts or {host}):
             return 403, "requests from other web pages are refused"
         if self._token is not None and path not in OPEN_PATHS and not self._shows_token(headers):
             return 401, "a token is needed: send 'Authorization: Bearer TOKEN'"
@@ -60,8 +65,7 @@ def _host_name(host: str) -> str:
     return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
-    body = b'{"error": "%s"}' % reason.replace('"', "'").encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _answer(scope: Scope, headers: dict[str, str], status: int, reason: str) -> Response:
+    if scope["path"] == otlp_answers.TRACES_PATH:
+        return otlp_answers.refused(headers.get("content-type", ""), status, reason)
+    return JSONResponse({"error": reason}, status)

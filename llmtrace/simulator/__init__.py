@@ -1,4 +1,4 @@
-"""OpenAI and Anthropic on your own machine: no key, no network, no cost, and every request on record.
+"""OpenAI, Azure's OpenAI and Anthropic on your own machine: no key, no network, no cost, and every request on record.
 
 The public API definitions are followed closely enough that the real SDKs work against it unchanged, in all their ways
 of calling. Examples, `llmtrace demo` and the tests use it:
@@ -6,6 +6,11 @@ of calling. Examples, `llmtrace demo` and the tests use it:
     with Simulator(seed=7) as sim:
         client = openai.OpenAI(base_url=sim.openai_base_url, api_key="any")
         sim.fault(Fault.status(429, retry_after_s=0.01), times=2)
+
+It answers chat completions, responses (streamed, in the background, fetched again, compacted), text completions and
+embeddings, the same under Azure's paths (`AzureOpenAI(azure_endpoint=sim.azure_endpoint, ...)`), and messages with
+their server tools, token counts and the older completions. A response in the background is queued when it is made, in
+progress when it is first fetched, and completed from the second time on.
 
 Another process scripts and reads it over HTTP: `POST /_simulator/faults` and `/_simulator/answers` take the fields of
 `Fault` and `Answer` with `times`, `GET /_simulator/requests` returns the log, `DELETE` empties each of them.

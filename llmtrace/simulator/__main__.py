@@ -8,7 +8,7 @@ from llmtrace.simulator.server import Simulator
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until a signal comes; the base URLs are the first two lines of the output."""
+    """Run until a signal comes; the base URLs are the first lines of the output."""
     parser = argparse.ArgumentParser(prog="python -m llmtrace.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--seed", type=int, default=0, help="what answers and random faults depend on")
@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     with simulator:
         print(f"OPENAI_BASE_URL={simulator.openai_base_url}")
-        print(f"ANTHROPIC_BASE_URL={simulator.anthropic_base_url}", flush=True)
+        print(f"ANTHROPIC_BASE_URL={simulator.anthropic_base_url}")
+        print(f"AZURE_OPENAI_ENDPOINT={simulator.azure_endpoint}", flush=True)
         stopped.wait()
     return 0
 

@@ -18,12 +18,14 @@ class Answer(Aimed):
     """An answer that a test dictates; what is None is made up as usual.
 
     `tool_calls` are names with arguments. `usage` is sent exactly as it is given, in place of the computed one, and
-    `finish_reason` in the provider's own words. `response_model` is the model that the answer names.
+    `finish_reason` in the provider's own words. `response_model` is the model that the answer names, `refusal_category`
+    what Anthropic refused it for.
     """
 
     text: str | None = None
     tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
     refusal: str | None = None
+    refusal_category: str | None = None
     usage: Mapping[str, Any] | None = None
     finish_reason: str | None = None
     response_model: str | None = None

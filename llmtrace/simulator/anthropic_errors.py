@@ -37,12 +37,19 @@ def find_problem(status: int, code: str | None, message: str | None) -> Problem:
 
 def read_refusal(headers: Mapping[str, str], body: object) -> Problem | None:
     """Why a request with HEADERS and BODY is refused, or None."""
+    if problem := refuse_stranger(headers, body):
+        return problem
+    if message := next(_complaints(body if isinstance(body, dict) else {}), None):
+        return find_problem(400, None, message)
+    return None
+
+
+def refuse_stranger(headers: Mapping[str, str], body: object) -> Problem | None:
+    """Why a request with HEADERS is nobody's, or BODY no object, or None."""
     if not (headers.get("x-api-key") or headers.get("authorization")):
         return find_problem(401, None, "x-api-key header is required")
     if not isinstance(body, dict):
         return find_problem(400, None, "The request body is not valid JSON.")
-    if message := next(_complaints(body), None):
-        return find_problem(400, None, message)
     return None
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmtrace.simulator.anthropic_tools import count_result_tokens
 from llmtrace.simulator.protocol import JSON, Event, Reply, without_usage
 from llmtrace.simulator.text import compact, split_chunks, split_json
 
@@ -17,20 +18,16 @@ REPEATED = frozenset({"input_tokens", "cache_creation_input_tokens", "cache_read
 MOST_PLACEHOLDER_TOKENS = 3
 
 
-def write_error(error: Mapping[str, Any]) -> Event:
-    """ERROR, an error body, as an event."""
-    return Event(_encode(error))
-
-
 def write_events(reply: Reply, *, omits_usage: bool) -> list[Event]:
     """The events of REPLY, whose usages merge to the usage of the whole message."""
     usage = None if omits_usage else reply.usage
     parts = [_start(reply.body, usage), *_contents(reply.body["content"]), _delta(reply.body, usage)]
-    events = [Event(_encode(part), part["type"] == "message_delta" and usage is not None) for part in parts]
-    return [*events, Event(_encode({"type": "message_stop"}))]
+    events = [Event(write_event(part), part["type"] == "message_delta" and usage is not None) for part in parts]
+    return [*events, Event(write_event({"type": "message_stop"}))]
 
 
-def _encode(event: Mapping[str, Any]) -> bytes:
+def write_event(event: Mapping[str, Any]) -> bytes:
+    """EVENT under the name of its type."""
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     return f"event: {event['type']}\ndata: {data}\n\n".encode()
 
@@ -42,6 +39,10 @@ def _start(body: JSON, usage: Mapping[str, Any] | None) -> JSON:
         message["usage"] = {key: value for key, value in usage.items() if key not in LATE}
         if isinstance(usage.get("output_tokens"), int):
             message["usage"]["output_tokens"] = _placeholder(usage["output_tokens"])
+        # What server tools find is read later.
+        found = sum(count_result_tokens(block) for block in body["content"])
+        if found and isinstance(usage.get("input_tokens"), int):
+            message["usage"]["input_tokens"] = max(usage["input_tokens"] - found, 0)
     return {"type": "message_start", "message": message}
 
 
@@ -69,16 +70,23 @@ def _contents(content: list[JSON]) -> Iterator[JSON]:
 
 
 def _opened(block: JSON) -> JSON:
-    empty: JSON = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
-    return {**block, **empty[block["type"]]}
+    cited: JSON = {"citations": []} if block.get("citations") else {}
+    empty: JSON = {
+        "text": {"text": "", **cited},
+        "thinking": {"thinking": "", "signature": ""},
+        "tool_use": {"input": {}},
+        "server_tool_use": {"input": {}},
+    }
+    return {**block, **empty.get(block["type"], {})}
 
 
 def _deltas(block: JSON) -> Iterator[JSON]:
     if block["type"] == "text":
+        yield from ({"type": "citations_delta", "citation": citation} for citation in block.get("citations") or ())
         yield from ({"type": "text_delta", "text": piece} for piece in split_chunks(block["text"]))
     elif block["type"] == "thinking":
         yield from ({"type": "thinking_delta", "thinking": piece} for piece in split_chunks(block["thinking"]))
         yield {"type": "signature_delta", "signature": block["signature"]}
-    else:
+    elif block["type"].endswith("tool_use"):
         for piece in ["", *split_json(compact(block["input"]))]:
             yield {"type": "input_json_delta", "partial_json": piece}

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Event as Flag
 from typing import Any
+from urllib.parse import parse_qsl
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook, Limits
 from llmtrace.simulator.log import LoggedRequest, RequestLog
-from llmtrace.simulator.protocol import Event, Problem, Protocol, Reply, Request, without_usage
+from llmtrace.simulator.protocol import Asked, Event, Problem, Protocol, Reply, Request, without_usage
 from llmtrace.simulator.script import Script, Target
 from llmtrace.simulator.text import seeded
 from llmtrace.simulator.wire import ClientLeft, Wire
@@ -31,6 +32,7 @@ class State:
     latency_s: Latency
     chunk_delay_s: float
     enforces_limits: bool
+    compresses: bool
     protocols: tuple[Protocol, ...]
     limits: LimitBook
     faults: FaultSource
@@ -55,22 +57,21 @@ class Exchange:
 
     def run(self, raw: bytes) -> None:
         """Answer the request with the body RAW; a client that leaves is noted in the log."""
-        body = _parse(raw)
-        fields = body if isinstance(body, dict) else {}
-        model = fields.get("model") if isinstance(fields.get("model"), str) else None
-        target = Target(self._protocol.name, model, bool(fields.get("stream")))
+        record = self._record
+        asked = Asked(record.method, record.path, dict(parse_qsl(record.query)), record.headers, _parse(raw))
+        target = self._protocol.target(asked)
         fault = self._state.faults.take(target, self._record.number)
         self._change(
             provider=target.provider,
-            model=model,
+            model=target.model,
             stream=target.stream,
-            body=body,
+            body=asked.body,
             request_id=self._request_id,
             fault=fault.as_json() if fault else None,
         )
         try:
             if fault is None or not self._interfere(fault):
-                self._answer(body, target, fault or NO_FAULT)
+                self._answer(asked, target, fault or NO_FAULT)
         except ClientLeft:
             self._change(client_left=True)
 
@@ -96,8 +97,8 @@ class Exchange:
             return False
         return True
 
-    def _answer(self, body: Any, target: Target, fault: Fault) -> None:
-        problem = self._protocol.refuse(self._record.headers, body)
+    def _answer(self, asked: Asked, target: Target, fault: Fault) -> None:
+        problem = self._protocol.refuse(asked)
         if problem is not None:
             return self.refuse(problem)
         limits = self._limits()
@@ -107,7 +108,7 @@ class Exchange:
             return self.refuse(problem, Fault.status(429, retry_after_s=bucket.wait_s).retry_headers())
         limits.requests.spend(1)
         self._wire.wait(self._latency())
-        request = Request.of(body, self._state.seed, self._state.ids, self._dictated(target))
+        request = Request.of(asked, self._state.seed, self._state.ids, self._dictated(target))
         reply = self._protocol.reply(request)
         limits.spend_tokens(reply.input_tokens, reply.output_tokens)
         self._change(response_id=reply.response_id, usage=reply.usage)
@@ -116,6 +117,8 @@ class Exchange:
         return self._send(reply, fault)
 
     def _dictated(self, target: Target) -> Answer | None:
+        if not self._protocol.speaks:
+            return None
         answer = self._state.answers.take(target)
         usage = self._state.usages.get(target.model or "")
         if usage is None or (answer is not None and answer.usage is not None):
@@ -129,8 +132,8 @@ class Exchange:
             200,
             {**JSON_HEADERS, **self._headers(200)},
             data[: len(data) // 2] if fault.is_malformed else data,
-            has_usage=not (fault.omits_usage or fault.is_malformed),
-            is_gzipped=fault.is_gzipped,
+            has_usage=reply.usage is not None and not (fault.omits_usage or fault.is_malformed),
+            is_gzipped=self._is_gzipped(fault),
             is_cut=fault.cut_after is not None,
         )
 
@@ -140,17 +143,21 @@ class Exchange:
             problem = self._protocol.problem(fault.status_code or 500, fault.code, fault.message)
             # At the latest in place of the event that says that all is well.
             at = min(fault.error_after, len(events) - 1)
-            events[at:] = [self._protocol.stream_error(problem, self._request_id)]
+            events[at:] = [self._protocol.stream_error(problem, self._request_id, at)]
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s
-        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=fault.is_gzipped)
+        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=self._is_gzipped(fault))
         for index, event in enumerate(events[: fault.cut_after]):
             self._wire.wait(delay if index else 0.0)
             is_last = index == len(events) - 1 and fault.cut_after is None
             self._wire.event(event.data, has_usage=event.has_usage, is_last=is_last)
         if fault.cut_after is not None:
             self._wire.cut()
+
+    def _is_gzipped(self, fault: Fault) -> bool:
+        accepted = self._record.headers.get("accept-encoding", "")
+        return fault.is_gzipped or (self._state.compresses and "gzip" in accepted)
 
     def _latency(self) -> float:
         latency, model = self._state.latency_s, self._record.model or ""

@@ -7,7 +7,7 @@ from llmtrace.simulator.script import Aimed, Script, Target
 from llmtrace.simulator.text import seeded
 
 # What a provider's own trouble looks like; each value is as likely as the others.
-USUAL_STATUSES = {"openai": (429, 500, 503), "anthropic": (429, 500, 529)}
+USUAL_STATUSES = {"openai": (429, 500, 503), "azure": (429, 500, 503), "anthropic": (429, 500, 529)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

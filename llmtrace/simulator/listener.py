@@ -122,7 +122,7 @@ class _Connection(BaseHTTPRequestHandler):
         wire = Wire(self.connection, state.log, record, state.stopping)
         try:
             raw = self._read_body()
-            protocol = next((p for p in state.protocols if self.command == "POST" and p.serves(path)), None)
+            protocol = next((p for p in state.protocols if p.serves(self.command, path)), None)
             if protocol is not None:
                 Exchange(state, wire, record, protocol).run(raw)
             else:
@@ -161,4 +161,5 @@ class _Connection(BaseHTTPRequestHandler):
 def _nearest(protocols: Sequence[Protocol], path: str, headers: Mapping[str, str]) -> Protocol:
     """Whose 404 a request gets that is nobody's."""
     is_anthropic = "anthropic-version" in headers or "/messages" in path
-    return next(p for p in protocols if (p.name == "anthropic") == is_anthropic)
+    name = "anthropic" if is_anthropic else "azure" if path.startswith("/openai/") else "openai"
+    return next(p for p in protocols if p.name == name)

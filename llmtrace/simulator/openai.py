@@ -3,69 +3,34 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
-import random
-import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, ClassVar
 
 from llmtrace.simulator.answers import Output, Tool, Wish, compose
 from llmtrace.simulator.caches import PrefixCache
-from llmtrace.simulator.limits import Limits, go_duration
-from llmtrace.simulator.openai_errors import find_problem, read_refusal
-from llmtrace.simulator.openai_stream import write_error, write_events
-from llmtrace.simulator.protocol import JSON, Event, Problem, Protocol, Reply, Request
+from llmtrace.simulator.openai_api import OpenAIProtocol
+from llmtrace.simulator.openai_errors import read_refusal
+from llmtrace.simulator.openai_models import REASONING, TELLS_WRITES, find_snapshot, find_tier, think_tokens
+from llmtrace.simulator.openai_stream import write_events
+from llmtrace.simulator.protocol import JSON, Asked, Event, Problem, Reply, Request
 from llmtrace.simulator.text import compact, count_tokens, iter_texts, mark_message, pad
 
-ORGANIZATION = "org-simulator"
-VERSION = "2020-10-01"
-
-# The dated model that answers for an alias; what is not listed answers by the name it was asked by.
-SNAPSHOTS = {
-    "gpt-3.5-turbo": "gpt-3.5-turbo-0125",
-    "gpt-4": "gpt-4-0613",
-    "gpt-4-turbo": "gpt-4-turbo-2024-04-09",
-    "gpt-4o": "gpt-4o-2024-08-06",
-    "gpt-4o-mini": "gpt-4o-mini-2024-07-18",
-    "gpt-4.1": "gpt-4.1-2025-04-14",
-    "gpt-4.1-mini": "gpt-4.1-mini-2025-04-14",
-    "gpt-4.1-nano": "gpt-4.1-nano-2025-04-14",
-    "o1": "o1-2024-12-17",
-    "o3": "o3-2025-04-16",
-    "o3-mini": "o3-mini-2025-01-31",
-    "o4-mini": "o4-mini-2025-04-16",
-    "gpt-5": "gpt-5-2025-08-07",
-    "gpt-5-mini": "gpt-5-mini-2025-08-07",
-    "gpt-5-nano": "gpt-5-nano-2025-08-07",
-    "gpt-5.1": "gpt-5.1-2025-11-13",
-    "gpt-5.2": "gpt-5.2-2025-12-11",
-    "gpt-5.4": "gpt-5.4-2026-03-05",
-    "gpt-5.4-mini": "gpt-5.4-mini-2026-03-17",
-    "gpt-5.4-nano": "gpt-5.4-nano-2026-03-17",
-    "gpt-5.5": "gpt-5.5-2026-04-23",
-}
-REASONING = re.compile(r"(o\d|gpt-[5-9])(?!.*-chat)")
-# From GPT-5.6 on, the usage also tells what was written to the cache.
-TELLS_WRITES = re.compile(r"gpt-(5\.[6-9]|[6-9])")
-TIERS = {"flex": "flex", "priority": "priority", "fast": "priority", "scale": "scale"}
-REASONING_STEP = 64
-EFFORT_STEPS = {"none": 0, "minimal": 0, "low": 2, "medium": 4, "high": 8, "xhigh": 16, "max": 32}
 JSON_MODE: JSON = {"type": "object", "properties": {"answer": {"type": "string"}}}
 
 
-class OpenAI(Protocol):
+class ChatCompletions(OpenAIProtocol):
     """OpenAI's chat completions, with its automatic prompt cache."""
 
-    name: ClassVar[str] = "openai"
     suffixes: ClassVar[tuple[str, ...]] = ("/chat/completions",)
 
     def __init__(self) -> None:
         """Start with a cold cache."""
         self._cache = PrefixCache()
 
-    def refuse(self, headers: Mapping[str, str], body: object) -> Problem | None:
+    def refuse(self, asked: Asked) -> Problem | None:
         """Why a request is not answered, if so."""
-        return read_refusal(headers, body)
+        return read_refusal(asked.headers, asked.body)
 
     def reply(self, request: Request) -> Reply:
         """The complete chat completion."""
@@ -88,49 +53,6 @@ class OpenAI(Protocol):
     def events(self, request: Request, reply: Reply, *, omits_usage: bool) -> list[Event]:
         """The chunks of the chat completion."""
         return write_events(request, reply, omits_usage=omits_usage)
-
-    def problem(self, status: int, code: str | None = None, message: str | None = None) -> Problem:
-        """The error that OpenAI sends with STATUS."""
-        return find_problem(status, code, message)
-
-    def missing(self, method: str, path: str) -> Problem:
-        """The error for a path that there is not."""
-        return Problem(404, "invalid_request_error", f"Invalid URL ({method} {path})")
-
-    def error(self, problem: Problem, request_id: str) -> JSON:
-        """PROBLEM as a body."""
-        return {
-            "error": {
-                "message": problem.message,
-                "type": problem.type,
-                "param": problem.param,
-                "code": problem.code,
-            }
-        }
-
-    def stream_error(self, problem: Problem, request_id: str) -> Event:
-        """PROBLEM inside a stream."""
-        return write_error(self.error(problem, request_id))
-
-    def draw_request_id(self, ids: random.Random) -> str:
-        """An id such as OpenAI's."""
-        return f"req_{ids.getrandbits(128):032x}"
-
-    def headers(self, status: int, request_id: str, elapsed_s: float, limits: Limits) -> dict[str, str]:
-        """Who answered, how fast and what is left; before a model is chosen (401, 404) only the id is known."""
-        headers = {"x-request-id": request_id}
-        if status in (401, 404):
-            return headers
-        headers |= {
-            "openai-organization": ORGANIZATION,
-            "openai-processing-ms": str(round(elapsed_s * 1_000)),
-            "openai-version": VERSION,
-        }
-        for unit, bucket in (("requests", limits.requests), ("tokens", limits.tokens)):
-            headers[f"x-ratelimit-limit-{unit}"] = str(bucket.limit)
-            headers[f"x-ratelimit-remaining-{unit}"] = str(bucket.remaining)
-            headers[f"x-ratelimit-reset-{unit}"] = go_duration(bucket.reset_s)
-        return headers
 
 
 def read_prompt(body: Mapping[str, Any]) -> str:
@@ -177,10 +99,7 @@ def _think(request: Request) -> tuple[Output, int]:
     """One choice, and the reasoning tokens before it."""
     body = request.body
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    reasoning = 0
-    if REASONING.match(request.model):
-        steps = EFFORT_STEPS.get(body.get("reasoning_effort") or "medium", 4)
-        reasoning = REASONING_STEP * request.rng.randint(1, steps) if steps else 0
+    reasoning = think_tokens(request, body.get("reasoning_effort"))
     if limit is not None:
         reasoning = min(reasoning, limit)
         limit -= reasoning
@@ -235,8 +154,7 @@ def _finish_reason(request: Request, output: Output) -> str:
 
 
 def _completion(request: Request, choices: list[JSON], usage: Mapping[str, Any]) -> JSON:
-    answered = request.answer.response_model if request.answer is not None else None
-    model = answered or SNAPSHOTS.get(request.model, request.model)
+    model = find_snapshot(request)
     fingerprint = None if REASONING.match(request.model) else f"fp_{blake2b(model.encode(), digest_size=5).hexdigest()}"
     return {
         "id": request.draw_id("chatcmpl-", 29),
@@ -245,6 +163,6 @@ def _completion(request: Request, choices: list[JSON], usage: Mapping[str, Any])
         "model": model,
         "choices": choices,
         "usage": dict(usage),
-        "service_tier": TIERS.get(request.body.get("service_tier") or "auto", "default"),
+        "service_tier": find_tier(request.body.get("service_tier")),
         "system_fingerprint": fingerprint,
     }

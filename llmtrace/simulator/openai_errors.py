@@ -10,6 +10,7 @@ from llmtrace.simulator.protocol import Problem, is_count
 
 INVALID = "invalid_request_error"
 MOST_CHOICES = 128
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 # type, code and message by status; the first entry of a status is its usual one.
 PROBLEMS: tuple[tuple[int, str, str | None, str], ...] = (
@@ -34,14 +35,38 @@ def find_problem(status: int, code: str | None, message: str | None) -> Problem:
 
 
 def read_refusal(headers: Mapping[str, str], body: object) -> Problem | None:
-    """Why a request with HEADERS and BODY is refused, or None."""
-    if not (headers.get("authorization") or headers.get("api-key")):
-        return Problem(401, INVALID, "You didn't provide an API key, in an Authorization header with Bearer auth.")
+    """Why a chat completion with HEADERS and BODY is refused, or None."""
+    return (
+        refuse_unauthorized(headers)
+        or refuse_model(body)
+        or (_refuse_messages(body.get("messages")) or refuse_options(body) if isinstance(body, dict) else None)
+    )
+
+
+def refuse_unauthorized(headers: Mapping[str, str]) -> Problem | None:
+    """Why a request with HEADERS is nobody's, or None."""
+    if headers.get("authorization") or headers.get("api-key"):
+        return None
+    return Problem(401, INVALID, "You didn't provide an API key, in an Authorization header with Bearer auth.")
+
+
+def refuse_model(body: object) -> Problem | None:
+    """Why BODY is no request to a model, or None."""
     if not isinstance(body, dict):
         return Problem(400, INVALID, "The JSON body of your request could not be parsed.")
     if not isinstance(body.get("model"), str) or not body["model"]:
         return Problem(400, INVALID, "you must provide a model parameter")
-    return _refuse_messages(body.get("messages")) or _refuse_options(body)
+    return None
+
+
+def refuse_input(body: Mapping[str, Any]) -> Problem | None:
+    """Why the input in BODY is refused, or None."""
+    given = body.get("input")
+    if given is None and body.get("previous_response_id") is None:
+        return Problem(400, INVALID, "Missing required parameter: 'input'.", "missing_required_parameter", "input")
+    if not isinstance(given, str | list | None):
+        return Problem(400, INVALID, "Invalid type for 'input'.", "invalid_type", "input")
+    return None
 
 
 def _refuse_messages(messages: object) -> Problem | None:
@@ -62,14 +87,15 @@ def _refuse_messages(messages: object) -> Problem | None:
     return None
 
 
-def _refuse_options(body: Mapping[str, Any]) -> Problem | None:
+def refuse_options(body: Mapping[str, Any]) -> Problem | None:
+    """Why an option in BODY is refused, or None."""
     tools = body.get("tools")
     if tools is not None and not (isinstance(tools, list) and all(isinstance(tool, dict) for tool in tools)):
         return Problem(400, INVALID, "Invalid type for 'tools': expected an array of objects.", "invalid_type", "tools")
     if body.get("stream_options") is not None and not body.get("stream"):
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         return Problem(400, INVALID, message, None, "stream_options")
-    for name, most in (("max_tokens", None), ("max_completion_tokens", None), ("n", MOST_CHOICES)):
+    for name, most in (*((limit, None) for limit in LIMITS), ("n", MOST_CHOICES)):
         value = body.get(name)
         if value is not None and not (is_count(value) and value >= 1 and (most is None or value <= most)):
             return Problem(400, INVALID, f"Invalid value for '{name}'.", "invalid_value", name)

@@ -15,11 +15,6 @@ DONE = Event(b"data: [DONE]\n\n")
 OBFUSCATED_LENGTH = 16
 
 
-def write_error(error: Mapping[str, Any]) -> Event:
-    """ERROR, an error body, as an event."""
-    return Event(_encode(error))
-
-
 def write_events(request: Request, reply: Reply, *, omits_usage: bool) -> list[Event]:
     """The chunks of REPLY, up to [DONE].
 
@@ -29,14 +24,15 @@ def write_events(request: Request, reply: Reply, *, omits_usage: bool) -> list[E
     asked = bool(options.get("include_usage"))
     chunks = [_chunk(reply, [choice], asked) for choice in _interleave(reply.body["choices"])]
     if asked and not omits_usage:
-        chunks.append(_chunk(reply, [], asked) | {"usage": dict(reply.usage)})
+        chunks.append(_chunk(reply, [], asked) | {"usage": reply.usage})
     if options.get("include_obfuscation") is not False:
         padding = draw_id(request.rng, "", 2 * OBFUSCATED_LENGTH)
         chunks = [chunk | {"obfuscation": _obfuscate(padding, chunk)} for chunk in chunks]
-    return [Event(_encode(chunk), bool(chunk.get("usage"))) for chunk in chunks] + [DONE]
+    return [Event(write_data(chunk), bool(chunk.get("usage"))) for chunk in chunks] + [DONE]
 
 
-def _encode(value: Mapping[str, Any]) -> bytes:
+def write_data(value: Mapping[str, Any]) -> bytes:
+    """VALUE as an event without a name."""
     return b"data: " + json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode() + b"\n\n"
 
 
@@ -77,6 +73,8 @@ def _part(choice: JSON, delta: JSON, finish_reason: str | None) -> JSON:
     part: JSON = {"index": choice["index"], "delta": delta}
     if "logprobs" in choice:
         part["logprobs"] = None
+    if "content_filter_results" in choice:
+        part["content_filter_results"] = choice["content_filter_results"]
     return part | {"finish_reason": finish_reason}
 
 

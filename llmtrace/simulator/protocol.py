@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.limits import Limits
+from llmtrace.simulator.script import Target
 from llmtrace.simulator.text import compact, draw_id, seeded
 
 JSON = dict[str, Any]
@@ -28,23 +29,44 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it arrived; `body` is None when it was not JSON, or when there was none."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The body where it is an object, else nothing."""
+        return self.body if isinstance(self.body, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request that will be answered.
 
     `rng` is the same for the same request and seed; `ids` is not, because no two answers share an id.
     """
 
-    body: Mapping[str, Any]
+    asked: Asked
     rng: random.Random
     ids: random.Random
     created: int
     answer: Answer | None = None
 
     @classmethod
-    def of(cls, body: Mapping[str, Any], seed: int, ids: random.Random, answer: Answer | None) -> "Request":
-        """The request with BODY under SEED, now."""
-        said = compact({key: value for key, value in body.items() if key not in DELIVERY})
-        return cls(body, seeded(seed, said), ids, int(time.time()), answer)
+    def of(cls, asked: Asked, seed: int, ids: random.Random, answer: Answer | None) -> "Request":
+        """What was ASKED under SEED, now."""
+        said = compact({key: value for key, value in asked.fields.items() if key not in DELIVERY})
+        return cls(asked, seeded(seed, said), ids, int(time.time()), answer)
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The body, an object."""
+        return self.asked.fields
 
     def draw_id(self, prefix: str, length: int) -> str:
         """A new id."""
@@ -58,17 +80,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete answer; its stream is made from it, so that both say the same."""
+    """A complete answer; its stream is made from it, so that both say the same.
+
+    `usage` is None where the answer tells none. The tokens count against the limits.
+    """
 
     body: JSON
-    usage: Mapping[str, Any]
-    input_tokens: int
-    output_tokens: int
+    usage: Mapping[str, Any] | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
 
     @property
-    def response_id(self) -> str:
-        """The id in the body."""
-        return str(self.body["id"])
+    def response_id(self) -> str | None:
+        """The id in the body, if it has one."""
+        found = self.body.get("id")
+        return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +106,37 @@ class Event:
 
 
 class Protocol(ABC):
-    """One provider's API: what it accepts, answers and refuses."""
+    """One endpoint of a provider's API: what it accepts, answers and refuses.
+
+    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request.
+    """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    speaks: bool = True
+    streams: bool = True
 
-    def serves(self, path: str) -> bool:
-        """Whether PATH is this API's."""
-        return path.endswith(self.suffixes)
+    def serves(self, method: str, path: str) -> bool:
+        """Whether a request of METHOD to PATH is this endpoint's."""
+        return method == "POST" and path.endswith(self.suffixes)
+
+    def target(self, asked: Asked) -> Target:
+        """The traits of a request by which faults and answers are aimed."""
+        model = asked.fields.get("model")
+        is_stream = self.streams and bool(asked.fields.get("stream"))
+        return Target(self.name, model if isinstance(model, str) else None, is_stream)
 
     @abstractmethod
-    def refuse(self, headers: Mapping[str, str], body: object) -> Problem | None:
-        """Why a request is not answered, if so; BODY is None when it was not JSON."""
+    def refuse(self, asked: Asked) -> Problem | None:
+        """Why a request is not answered, if so."""
 
     @abstractmethod
     def reply(self, request: Request) -> Reply:
         """The answer to REQUEST."""
 
-    @abstractmethod
     def events(self, request: Request, reply: Reply, *, omits_usage: bool) -> list[Event]:
-        """REPLY as a stream."""
+        """REPLY as a stream; nothing where answers are never streamed."""
+        return []
 
     @abstractmethod
     def problem(self, status: int, code: str | None = None, message: str | None = None) -> Problem:
@@ -114,8 +151,8 @@ class Protocol(ABC):
         """PROBLEM in the envelope of a body."""
 
     @abstractmethod
-    def stream_error(self, problem: Problem, request_id: str) -> Event:
-        """PROBLEM inside a stream."""
+    def stream_error(self, problem: Problem, request_id: str, number: int) -> Event:
+        """PROBLEM inside a stream, as the event with NUMBER, counted from 0."""
 
     @abstractmethod
     def draw_request_id(self, ids: random.Random) -> str:

@@ -5,18 +5,35 @@ from types import TracebackType
 from typing import Any, Self
 
 from llmtrace.simulator.answers import Answer
-from llmtrace.simulator.anthropic import Anthropic
+from llmtrace.simulator.anthropic import Messages
+from llmtrace.simulator.anthropic_complete import Complete
+from llmtrace.simulator.anthropic_count import CountTokens
+from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
-from llmtrace.simulator.openai import OpenAI
+from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_completions import Completions
+from llmtrace.simulator.openai_embeddings import Embeddings
+from llmtrace.simulator.openai_responses import make_responses
+from llmtrace.simulator.protocol import Protocol
 from llmtrace.simulator.script import Script
 
 
+def make_openai() -> tuple[Protocol, ...]:
+    """The endpoints of OpenAI, each with a cold cache and nothing stored."""
+    return ChatCompletions(), Completions(), Embeddings(), *make_responses()
+
+
+def make_anthropic() -> tuple[Protocol, ...]:
+    """The endpoints of Anthropic, with a cold cache."""
+    return Messages(), CountTokens(), Complete()
+
+
 class Simulator:
-    """OpenAI's chat completions and Anthropic's messages on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI and Anthropic on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -32,6 +49,7 @@ class Simulator:
         requests_per_minute: the limit in the rate-limit headers, for each model.
         tokens_per_minute: the same for tokens.
         enforce_limits: answer 429 once a limit is used up, rather than only tell of it.
+        compress: send answers gzipped to clients that accept it.
     """
 
     def __init__(
@@ -47,6 +65,7 @@ class Simulator:
         requests_per_minute: int = 30_000,
         tokens_per_minute: int = 150_000_000,
         enforce_limits: bool = False,
+        compress: bool = False,
     ) -> None:
         """Set up what `start` starts."""
         faults: Script[Fault] = Script()
@@ -55,7 +74,8 @@ class Simulator:
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
-            protocols=(OpenAI(), Anthropic()),
+            compresses=compress,
+            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
@@ -104,6 +124,11 @@ class Simulator:
         return f"{self.url}/v1"
 
     @property
+    def azure_endpoint(self) -> str:
+        """What an Azure client needs as `azure_endpoint`; `/openai/v1` after it is a `base_url`."""
+        return self.url
+
+    @property
     def anthropic_base_url(self) -> str:
         """What an Anthropic client needs as `base_url`."""
         return self.url
@@ -118,6 +143,7 @@ class Simulator:
         *,
         tool_calls: Sequence[tuple[str, Mapping[str, Any]]] = (),
         refusal: str | None = None,
+        refusal_category: str | None = None,
         usage: Mapping[str, Any] | None = None,
         finish_reason: str | None = None,
         response_model: str | None = None,
@@ -131,6 +157,7 @@ class Simulator:
             text=text,
             tool_calls=tool_calls,
             refusal=refusal,
+            refusal_category=refusal_category,
             usage=usage,
             finish_reason=finish_reason,
             response_model=response_model,

@@ -14,7 +14,7 @@ from hashlib import sha256
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_TOKENS = 4
 MEDIA_TOKENS = 256
-MEDIA = frozenset({"image_url", "input_audio", "file", "image", "document"})
+MEDIA = frozenset({"image_url", "input_audio", "file", "image", "document", "input_image", "input_file"})
 TEXTS = ("text", "refusal", "thinking")
 ALPHANUMERIC = string.ascii_letters + string.digits
 

@@ -8,16 +8,33 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from llmtrace.errors import QueryError, StoreLocked, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError, StoreLocked, StoreUnreadable
 from llmtrace.store import rows
-from llmtrace.store.base import CUT_KEY, QUERY_ROWS, QUERY_TIMEOUT_S, Batch, PricedCall, Process, Progress, Rows
+from llmtrace.store.base import (
+    CUT_KEY,
+    QUERY_ROWS,
+    QUERY_TIMEOUT_S,
+    STREAM_ROWS,
+    Batch,
+    PricedCall,
+    Process,
+    Progress,
+    Rows,
+    settle,
+)
+from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.migrate import copy_before, list_migrations, migrate, schema_version
+from llmtrace.store.stream import BatchStream, with_integers
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,6 +51,10 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "max_temp_directory_size": "2GiB",
     "preserve_insertion_order": False,
 }
+REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
+KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
+DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
+CLOSE_TIMEOUT_S = 5.0
 READING = frozenset({"SELECT", "EXPLAIN"})
 
 
@@ -51,23 +72,31 @@ class DuckStore:
         """
         self.path = path
         self._write_lock = threading.Lock()
-        self._cursor_lock = threading.Lock()
+        self._cursor_lock = threading.Condition()
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._is_closed = False
+        self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
         self._connection = _open(path)
+        self._duplicates = DuplicateMarks(self._connection)
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
-        """Store BATCH in one transaction; how many of its spans were new."""
+        """Store BATCH in one transaction; how many of its spans were new. The others are settled in the account."""
         with self._write_lock, _transaction(self._connection):
             known = self._known([(s.trace_id, s.span_id) for s, _ in batch.spans], batch)
-            spans, seen = [], known
+            spans, seen, known_of = [], known, Counter[str]()
             for span, process in batch.spans:
                 key = (span.trace_id, span.span_id)
                 if key not in seen:
                     seen.add(key)
                     spans.append(rows.span_row(span, process))
+                else:
+                    known_of[process] += 1
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
-            self._write_progress(batch)
+            self._revise(batch.revisions)
+            settled = [settle(p, known_of[p.process]) for p in batch.processes]
+            self._write_progress(replace(batch, processes=settled))
         self._protect_files()
         return len(spans)
 
@@ -102,15 +131,44 @@ class DuckStore:
         """The answer to SQL as an Arrow table; its metadata tell where it was cut. Raises like `query`."""
 
         def run(cursor: duckdb.DuckDBPyConnection) -> "pyarrow.Table":
-            table = cursor.sql(sql).to_arrow_table()
+            table = with_integers(cursor.sql(sql).to_arrow_table())
             if limit is None or table.num_rows <= limit:
                 return table
             return table.slice(0, limit).replace_schema_metadata({CUT_KEY: b"true"})
 
         return self._run(sql, run, timeout_s)
 
+    def stream(self, statements: Iterable[str]) -> "pyarrow.RecordBatchReader":
+        """The whole answers to STATEMENTS, one after the other, in batches from one snapshot. Raises QueryError."""
+        import pyarrow as pa
+
+        def answer(cursor: duckdb.DuckDBPyConnection, sql: str) -> "pyarrow.RecordBatchReader":
+            _require_reading(cursor, sql)
+            return cursor.sql(sql).to_arrow_reader(STREAM_ROWS)
+
+        with self._cursor_lock:
+            cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            stream = BatchStream(cursor, statements, answer)
+        except duckdb.Error as err:
+            cursor.close()
+            raise QueryError(str(err)) from err
+        self._streams.add(stream)
+        return pa.RecordBatchReader.from_batches(stream.schema, _batches(stream))
+
     def close(self) -> None:
-        """Let the database go, with everything in its main file."""
+        """Let the database go, with everything in its main file; queries under way end with a StoreError."""
+        for stream in list(self._streams):
+            stream.close()
+        with self._cursor_lock:
+            self._is_closed = True
+            # The file stays open for as long as one of them does.
+            deadline = time.monotonic() + CLOSE_TIMEOUT_S
+            while self._cursors and time.monotonic() < deadline:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._cursor_lock.wait(0.05)
         with self._write_lock:
             self._connection.close()
 
@@ -136,9 +194,26 @@ class DuckStore:
             if key in new:
                 new.discard(key)
                 taken.append(priced)
-        self._append("call_rows", [rows.call_row(p, 1, now) for p in taken])
+        self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
         self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
+
+    def _revise(self, revisions: Sequence[PricedCall]) -> None:
+        """Put REVISIONS in the place of what stands there, which goes to the history."""
+        if not revisions:
+            return
+        keys = {
+            "traces": [p.call.trace_id for p in revisions],
+            "spans": [p.call.span_id for p in revisions],
+        }
+        self._connection.execute(KEEP_REVISED, keys)
+        removed = self._connection.execute(DELETE_REVISED, keys).fetchall()
+        last = {(trace_id, span_id): revision for trace_id, span_id, revision in removed}
+        now = rows.utc_now()
+        for priced in revisions:
+            number = last.get((priced.call.trace_id, priced.call.span_id), 0) + 1
+            self._append("call_rows", [rows.call_row(priced, number, now)])
+            self._append("cost_items", list(rows.item_rows(priced.call, priced.cost, number)))
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]
@@ -171,7 +246,10 @@ class DuckStore:
 
     def _run(self, sql: str, run: Callable[[duckdb.DuckDBPyConnection], _T], timeout_s: float) -> _T:
         with self._cursor_lock:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more")
             cursor = self._connection.cursor()
+            self._cursors.add(cursor)
         timer = threading.Timer(timeout_s, cursor.interrupt)
         try:
             _require_reading(cursor, sql)
@@ -179,12 +257,24 @@ class DuckStore:
             timer.start()
             return run(cursor)
         except duckdb.InterruptException as err:
+            if self._is_closed:
+                raise StoreError(f"{self.path} is not open any more") from err
             raise QueryError(f"the query took longer than {timeout_s:g} s; narrow it down") from err
         except duckdb.Error as err:
             raise QueryError(str(err)) from err
         finally:
             timer.cancel()
-            cursor.close()
+            with self._cursor_lock:
+                cursor.close()
+                self._cursors.discard(cursor)
+                self._cursor_lock.notify_all()
+
+
+def _batches(stream: BatchStream) -> Iterator["pyarrow.RecordBatch"]:
+    try:
+        yield from stream
+    except duckdb.Error as err:
+        raise QueryError(str(err)) from err
 
 
 def _require_reading(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:

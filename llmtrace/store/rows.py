@@ -1,12 +1,12 @@
 """Makes table rows of our values: the columns of every table, in the order of the migrations."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmtrace import semconv
-from llmtrace.model import Call, Content, Cost, Span
+from llmtrace.model import Attributes, Call, Content, Cost, Span
 from llmtrace.store.base import PricedCall
 
 LAYER_BOOK = "book"
@@ -25,7 +25,7 @@ def utc_now() -> datetime:
 
 def span_row(span: Span, process: str) -> tuple[Any, ...]:
     """SPAN, which PROCESS recorded, as a row of `spans`."""
-    attributes = {k: v for k, v in span.attributes.items() if k not in CONTENT_ATTRIBUTES}
+    attributes = {k: v for k, v in span.attributes.items() if not semconv.CONTENT.match(k)}
     return (
         span.trace_id,
         span.span_id,
@@ -45,9 +45,31 @@ def span_row(span: Span, process: str) -> tuple[Any, ...]:
     )
 
 
-CONTENT_ATTRIBUTES = frozenset(
-    {semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.SYSTEM_INSTRUCTIONS, semconv.TOOL_DEFINITIONS}
-)
+def read_span(row: Mapping[str, Any]) -> Span:
+    """The span that ROW of `spans` holds, without the content that stands in `contents`."""
+    start_ns = _ns(row["started_at"])
+    return Span(
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        parent_span_id=row["parent_span_id"],
+        name=row["name"],
+        start_ns=start_ns,
+        end_ns=start_ns + round(row["duration_s"] * 1e9),
+        kind=row["kind"],
+        status_code=row["status_code"],
+        status_message=row["status_message"] or "",
+        attributes=_attributes(row["attributes"]),
+        resource=_attributes(row["resource"]),
+        scope=row["scope"] or "",
+    )
+
+
+def _ns(started_at: datetime) -> int:
+    return (started_at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _attributes(text: str) -> Attributes:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
 
 
 def environment_of(span: Span) -> str | None:
@@ -88,7 +110,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         request.stream,
         call.status,
         call.error_type,
-        call.http_status,
+        _status(call.http_status),
         len(call.attempts) or None,
         sum(a.wait_s for a in call.attempts) if call.attempts else None,
         response.finish_reasons[0] if response.finish_reasons else None,
@@ -107,7 +129,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         cost.price_book,
         priced_at,
         revision,
-        None,
+        priced.duplicate_of,
     )
 
 
@@ -141,11 +163,28 @@ def content_row(call: Call, content: Content) -> tuple[Any, ...]:
         call.trace_id,
         call.span_id,
         moment(call.started_at_ns),
-        content.input_messages,
-        content.output_messages,
-        content.system_instructions,
-        content.tool_definitions,
+        _valid_json(content.input_messages),
+        _valid_json(content.output_messages),
+        _valid_json(content.system_instructions),
+        _valid_json(content.tool_definitions),
     )
+
+
+def _status(status: int | None) -> int | None:
+    """STATUS if HTTP has it: anything else may not fit the column."""
+    return status if status is not None and 100 <= status <= 599 else None
+
+
+def _valid_json(text: str | None) -> str | None:
+    """TEXT, as a JSON string where it is no JSON (a limit on attributes' lengths breaks it off)."""
+    if text is None:
+        return None
+    try:
+        parsed = json.loads(text)
+        # Half characters are valid in JSON's escapes for Python alone.
+        return _json(parsed).encode().decode() if "\\ud" in text else text
+    except (ValueError, RecursionError):
+        return json.dumps(text)
 
 
 def _json(value: Any) -> str:

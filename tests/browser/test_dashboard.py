@@ -1,40 +1,37 @@
 """The dashboard as a person meets it: the real command, a real browser, and nothing on the network but loopback."""
 
 import re
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from browsing import (
+    FIGURE,
+    SCREENSHOTS,
+    Calls,
+    Dashboard,
+    Seen,
+    bars,
+    click_middle,
+    figure,
+    now,
+    parameters,
+    resting_box,
+    settle,
+    start,
+    visit,
+)
+from playwright.sync_api import Browser, Page
 
 from llmtrace.demo.seed import write_calls
 from llmtrace.demo.traffic import make_calls
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
-FIGURE = "[data-testid=stMetricValue]"
-SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
-# What Streamlit's own page asks for below a page's path, and what it says of the trends in cards.
-ALLOWED = re.compile(r"404 \(Not Found\)|Infinite extent for field|Scale bindings are currently")
 HOSTILE = (
     "<script>window.hacked = 1</script>",
     "<img src=x onerror='window.hacked = 1'>",
@@ -48,140 +45,6 @@ HOSTILE = (
     "🚀 émoji",
     "x" * 300,
 )
-Calls = list[Any]
-
-
-@dataclass
-class Dashboard:
-    """A running `llmtrace dashboard`."""
-
-    home: Path
-    process: "subprocess.Popen[str]"
-    url: str
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-@dataclass
-class Seen:
-    """What a page asked for and complained about."""
-
-    hosts: set[str] = field(default_factory=set)
-    complaints: list[str] = field(default_factory=list)
-
-
-def now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def start(home: Path, port: int = 0, cwd: Path | None = None) -> Dashboard:
-    command = [sys.executable, "-m", "llmtrace", "dashboard", "--home", str(home), "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=cwd)
-    assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", said)
-    assert found is not None, said
-    return Dashboard(home, process, found[0])
-
-
-@pytest.fixture(scope="module")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Dashboard]]:
-    """Starts dashboards of homes with the given calls."""
-    running: list[Dashboard] = []
-
-    def run(calls: Calls) -> Dashboard:
-        home = tmp_path_factory.mktemp("home")
-        if calls:
-            write_calls(home, calls)
-        running.append(start(home))
-        return running[-1]
-
-    yield run
-    for dashboard in running:
-        dashboard.stop()
-
-
-@pytest.fixture(scope="module")
-def demo(serve: Callable[..., Dashboard]) -> Dashboard:
-    """A month of the demo's traffic."""
-    return serve(list(make_calls(now())))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def seen() -> Seen:
-    return Seen()
-
-
-@pytest.fixture
-def page(browser: Browser, seen: Seen) -> Iterator[Page]:
-    """A page of 1280 by 800, that tells what it asked for."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    opened = context.new_page()
-    watch(opened, seen)
-    yield opened
-    context.close()
-
-
-def watch(page: Page, seen: Seen) -> None:
-    page.on(
-        "request",
-        lambda r: seen.hosts.add(urlsplit(r.url).hostname or "") if r.url.startswith(("http", "ws")) else None,
-    )
-    page.on("websocket", lambda w: seen.hosts.add(urlsplit(w.url).hostname or ""))
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda m: (
-            seen.complaints.append(m.text) if m.type in ("error", "warning") and not ALLOWED.search(m.text) else None
-        ),
-    )
-
-
-def settle(page: Page) -> None:
-    """Wait until the page is drawn."""
-    page.wait_for_timeout(100)
-    page.wait_for_selector(IDLE)
-
-
-def visit(page: Page, dashboard: Dashboard, path: str = "/", waits_for: str = FIGURE) -> None:
-    page.goto(dashboard.url + path)
-    page.wait_for_selector(waits_for, state="attached")  # a bar of nothing has no height
-    settle(page)
-
-
-def figure(page: Page, place: int) -> str:
-    return page.locator(FIGURE).nth(place).inner_text()
-
-
-def bars(page: Page, key: str) -> Locator:
-    page.wait_for_selector(f".st-key-{key} .barlayer .point", state="attached")
-    return page.locator(f".st-key-{key} .barlayer .point")
-
-
-def click_middle(page: Page, target: Locator) -> None:
-    box = target.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-
-
-def parameters(page: Page) -> str:
-    return urlsplit(page.url).query
 
 
 @pytest.mark.parametrize("path", ["/", "/cost"])
@@ -256,8 +119,7 @@ def test_a_row_of_the_table_is_looked_into(page: Page, demo: Dashboard) -> None:
     visit(page, demo, "/cost?range=14d", waits_for=".barlayer .point")
     table = page.get_by_test_id("stDataFrame").first
     table.scroll_into_view_if_needed()
-    box = table.bounding_box()
-    assert box is not None
+    box = resting_box(page, table)
     page.mouse.click(box["x"] + 17, box["y"] + 35 * 2 + 17)  # the box before the first group, below heading and total
     page.wait_for_selector(".st-key-badge_0")
     settle(page)
@@ -414,14 +276,3 @@ def test_it_fits_the_screen(width: int, theme: Any, browser: Browser, demo: Dash
         page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{theme}-full.png")
         page.set_viewport_size({"width": width, "height": height})
     context.close()
-
-
-def test_it_is_quick(page: Page, demo: Dashboard) -> None:
-    began = time.monotonic()
-    visit(page, demo)
-    assert time.monotonic() - began < 8, "a page with a cold cache"
-    began = time.monotonic()
-    page.get_by_role("radio", name="14d").or_(page.get_by_text("14d", exact=True)).first.click()
-    page.wait_for_function("location.search.includes('14d')")
-    settle(page)
-    assert time.monotonic() - began < 4, "a change of the period"

@@ -3,19 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import llmtrace.dashboard
 import pytest
-from llmtrace.dashboard import source
+from llmtrace.dashboard import source, views
+from streamlit.testing.v1 import AppTest
 
-from llmtrace.demo.seed import write_calls
+from llmtrace import codec
+from llmtrace.demo.seed import write_spans
 from llmtrace.demo.traffic import make_calls
 from llmtrace.errors import StoreError
-from llmtrace.model import Call
+from llmtrace.model import Call, Span
 from llmtrace.owner import Owner
 from llmtrace.store.base import Rows
 
 NO_PRICE = "acme-9"
+SCRIPT = Path(llmtrace.dashboard.__file__).with_name("app.py")
 Calls = list[tuple[Call, Mapping[str, str]]]
 
 
@@ -59,13 +64,13 @@ def broken() -> BrokenSource:
 
 
 @pytest.fixture(scope="session")
-def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Calls], OwnerSource]]:
-    """Makes a store of calls."""
+def open_spans(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Span]], OwnerSource]]:
+    """Makes a store of spans."""
     owners: list[Owner] = []
 
-    def make(calls: Calls) -> OwnerSource:
+    def make(spans: list[Span]) -> OwnerSource:
         home = tmp_path_factory.mktemp("home")
-        write_calls(home, calls)
+        write_spans(home, spans)
         owner = Owner(home, None, "test").open()
         owners.append(owner)
         while not owner.ingest().is_done:
@@ -75,6 +80,12 @@ def open_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[C
     yield make
     for owner in owners:
         owner.close()
+
+
+@pytest.fixture(scope="session")
+def open_store(open_spans: Callable[[list[Span]], OwnerSource]) -> Callable[[Calls], OwnerSource]:
+    """Makes a store of calls."""
+    return lambda calls: open_spans([codec.to_span(call, resource) for call, resource in calls])
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +122,21 @@ def unpriced(open_store: Callable[[Calls], OwnerSource]) -> OwnerSource:
 def no_source_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test says where its pages get their answers."""
     monkeypatch.setattr(source, "_source", None)
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Draws the page at PATH from SOURCE with the given address."""
+
+    def draw(shown: Any, path: str = "overview", **address: Any) -> AppTest:
+        ordered = sorted(views.VIEWS, key=lambda view: view.path != path)
+        monkeypatch.setattr(views, "VIEWS", tuple(ordered))
+        source.use(shown)
+        test = AppTest.from_file(str(SCRIPT), default_timeout=30)
+        for name, value in address.items():
+            test.query_params[name] = value
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    return draw

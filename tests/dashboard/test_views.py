@@ -4,48 +4,19 @@ import pkgutil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import llmtrace.dashboard
 import pytest
-from llmtrace.dashboard import source, views
+from llmtrace.dashboard import views
 from llmtrace.dashboard.format import known_cost
 from llmtrace.dashboard.source import Source
+from pages import metrics, texts
 from streamlit.testing.v1 import AppTest
 
 from llmtrace.errors import StoreError
 
-SCRIPT = Path(llmtrace.dashboard.__file__).with_name("app.py")
 PAGES = [view.path for view in views.VIEWS]
-
-
-@pytest.fixture
-def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """Draws the page at PATH from SOURCE with the given address."""
-
-    def draw(shown: Any, path: str = "overview", **address: Any) -> AppTest:
-        ordered = sorted(views.VIEWS, key=lambda view: view.path != path)
-        monkeypatch.setattr(views, "VIEWS", tuple(ordered))
-        source.use(shown)
-        test = AppTest.from_file(str(SCRIPT), default_timeout=30)
-        for name, value in address.items():
-            test.query_params[name] = value
-        test.run()
-        assert not test.exception, test.exception
-        return test
-
-    return draw
-
-
-def texts(test: AppTest) -> str:
-    return "\n".join(
-        str(element.value) for kind in ("markdown", "subheader", "warning", "code") for element in test.get(kind)
-    )
-
-
-def metrics(test: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in test.metric}
+CHARTED = ("overview", "cost", "latency", "errors")
 
 
 def test_every_file_of_views_is_a_page() -> None:
@@ -87,13 +58,13 @@ def test_growth_is_not_claimed_where_recording_began_too_late(open_page: Callabl
 
 
 def test_every_chart_says_in_words_what_it_shows(open_page: Callable[..., AppTest], demo: Source) -> None:
-    for path in PAGES:
+    for path in CHARTED:
         charts = open_page(demo, path, range="all").get("plotly_chart")
         assert charts and all(len(chart.proto.alt) > 30 for chart in charts)
 
 
 def test_every_chart_keeps_its_data_here(open_page: Callable[..., AppTest], demo: Source) -> None:
-    for path in PAGES:
+    for path in CHARTED:
         for chart in open_page(demo, path).get("plotly_chart"):
             assert '"showSendToCloud": false' in chart.proto.config
 
@@ -103,7 +74,7 @@ def test_an_empty_store_shows_how_to_begin(path: str, open_page: Callable[..., A
     test = open_page(empty, path)
     assert "No calls yet" in texts(test)
     assert "llmtrace.instrument(" in texts(test) and "llmtrace demo" in texts(test)
-    assert not test.metric
+    assert not test.metric and not test.get("plotly_chart")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -198,7 +198,7 @@ def test_a_call_whose_parent_is_never_seen_is_stored_and_costed(store: DuckStore
 def test_a_call_that_cannot_be_priced_is_stored_and_stops_nobody(
     store: DuckStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llmtrace.ingest import ingester as module
+    from llmtrace.ingest import pricing as module
     from llmtrace.pricing import price_call
 
     def fail_for_one(book: object, call: object) -> object:

@@ -149,6 +149,23 @@ def test_a_failed_call_keeps_its_prompt(simulator: Simulator, home: Path) -> Non
     assert content.output_messages is None
 
 
+def test_a_call_that_is_cancelled_before_the_answer_keeps_its_prompt(simulator: Simulator, home: Path) -> None:
+    simulator.fault(Fault.hang())
+    llmtrace.instrument(home=home, capture_content=True)
+    clients = make_clients(simulator)
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(clients.openai_async.chat.completions.create(**OPENAI))
+        while not simulator.requests:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(closing(clients, cancel))
+    assert "harbour" in str(content_of(home).input_messages)
+
+
 def test_async_calls_keep_content_too(simulator: Simulator, home: Path) -> None:
     llmtrace.instrument(home=home, capture_content=True)
     clients = make_clients(simulator)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tiktoken
 
 from llmtrace import config
 from llmtrace.instrument import estimate
@@ -52,7 +53,6 @@ def test_a_damaged_encoding_is_not_used(no_encodings: Path) -> None:
 
 
 def test_an_intact_encoding_is_used(no_encodings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiktoken = pytest.importorskip("tiktoken")
     content = b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256))
     key = hashlib.sha1(config.TIKTOKEN_URL.format(name="o200k_base").encode()).hexdigest()
     (no_encodings / key).write_bytes(content)

@@ -12,6 +12,7 @@ from calling import ANTHROPIC, OPENAI, make_clients
 from conftest import recorded_calls
 
 import llmtrace
+from llmtrace import lifecycle
 from llmtrace.journal import journal_folder, list_segments
 from llmtrace.simulator import Simulator
 
@@ -48,6 +49,16 @@ def test_uninstrument_puts_the_original_functions_back(home: Path) -> None:
     assert all(a is not b for a, b in zip(before, originals(), strict=True))
     llmtrace.uninstrument()
     assert all(a is b for a, b in zip(before, originals(), strict=True))
+
+
+def test_what_is_closed_already_is_not_waited_for_at_exit(home: Path) -> None:
+    llmtrace.instrument(home=home)
+    capture = lifecycle._capture
+    assert capture is not None
+    assert llmtrace.shutdown()
+    # Its thread is gone: whoever waited for that would wait for a day.
+    assert capture.pipeline.flush(86_400.0)
+    assert capture.close(86_400.0)
 
 
 def test_however_often_it_is_switched_on_a_call_is_one_span(simulator: Simulator, home: Path) -> None:

@@ -4,54 +4,18 @@ import asyncio
 import copy
 import inspect
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anthropic
 import openai
 import pytest
+from bare import both_ways, stable
 from calling import ANTHROPIC, ASYNC_STREAMS, OPENAI, PLAIN, STREAMS, Answer, closing, make_clients, run
 from conftest import recorded_calls
 
 import llmtrace
 from llmtrace.simulator import Fault, Simulator
-
-VOLATILE = {"id", "created", "request_id", "_request_id", "signature"}
-
-
-def both_ways(home: Path, use: Callable[[Simulator], Any]) -> tuple[Any, Any, Any, Any]:
-    """What USE gives and what it asked for, bare and then with llmtrace, each with a simulator of its own."""
-    results = []
-    for is_traced in (False, True):
-        with Simulator(seed=7) as simulator:
-            if is_traced:
-                llmtrace.instrument(home=home)
-            try:
-                seen: Any = use(simulator)
-            except Exception as err:
-                seen = (type(err), str(err).split("req_")[0], getattr(err, "status_code", None), err.__cause__ is None)
-            asked = [(r.method, r.path, r.body, stable_headers(r.headers)) for r in simulator.requests]
-            results += [seen, asked]
-    bare, bare_asked, traced, traced_asked = results
-    return bare, bare_asked, traced, traced_asked
-
-
-def stable_headers(headers: Any) -> dict[str, str]:
-    changing = {"host", "idempotency-key", "x-stainless-read-timeout", "content-length"}
-    return {k: v for k, v in headers.items() if k not in changing}
-
-
-def stable(value: Any) -> Any:
-    """VALUE without what differs from one call to the next."""
-    if hasattr(value, "model_dump"):
-        dumped = value.model_dump(exclude_unset=True)
-        return (type(value).__module__, type(value).__qualname__, stable(dumped), sorted(value.model_fields_set))
-    if isinstance(value, dict):
-        return {k: stable(v) for k, v in value.items() if k not in VOLATILE}
-    if isinstance(value, list | tuple):
-        return [stable(v) for v in value]
-    return value
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -19,7 +19,9 @@ from llmtrace.pricing import load_book, price
 from llmtrace.pricing.book import CONDITION_DEFAULTS
 
 FOLDER = os.environ.get("LLMTRACE_TEST_DATA")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="LLMTRACE_TEST_DATA does not name the folder with the worked bills")
+pytestmark = pytest.mark.skipif(
+    not FOLDER, reason="external data: LLMTRACE_TEST_DATA names no folder with the worked bills"
+)
 
 PROVIDERS = frozenset({"openai", "anthropic"})
 # The bills call one thing by several names, after the turn or the modality it came from.

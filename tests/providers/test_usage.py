@@ -69,10 +69,13 @@ def test_anthropic_counts_caches_and_separate_turns_beside_its_input(usage: dict
     assert anthropic.FAMILY.normalise(usage) == expected
 
 
+@pytest.mark.parametrize("count", [-1, "9", 9.5, True, 10**10], ids=repr)
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
-def test_a_negative_count_is_no_usage(family: Any) -> None:
+def test_what_is_no_count_reads_as_absent_and_cannot_be_billed(family: Any, count: Any) -> None:
+    usage = {"prompt_tokens": count, "input_tokens": count, "completion_tokens": 2, "output_tokens": 2}
+    assert family.normalise(usage) == Usage(output_tokens=2)
     with pytest.raises(InvalidUsage):
-        family.normalise({"prompt_tokens": -1, "input_tokens": -1})
+        family.bill(usage, {}, ())
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
@@ -135,6 +138,16 @@ def test_who_answers_an_anthropic_client(client: str, provider: str) -> None:
         ("get", "/chat/completions", None),
         ("post", "/chat/completions/abc", None),
         ("post", "/models", None),
+        ("post", "/responses", "responses"),
+        ("post", "/responses?beta=true", "responses"),
+        ("post", "/responses/compact", "responses.compact"),
+        ("get", "/responses/resp_1?stream=true", "responses.retrieve"),
+        ("get", "/responses/resp_1/input_items", None),
+        ("post", "/responses/resp_1/cancel", None),
+        ("post", "/responses/input_tokens", None),
+        ("delete", "/responses/resp_1", None),
+        ("post", "/completions", "completions"),
+        ("post", "/embeddings", "embeddings"),
     ],
 )
 def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected: str | None) -> None:
@@ -149,6 +162,7 @@ def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected:
         ("/v1/messages?beta=true", "messages"),
         ("/v1/messages/count_tokens", None),
         ("/v1/messages/batches", None),
+        ("/v1/complete", "complete"),
     ],
 )
 def test_the_anthropic_endpoints_that_are_recorded(url: str, expected: str | None) -> None:

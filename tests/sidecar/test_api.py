@@ -234,3 +234,26 @@ def test_what_an_app_writes_is_there_within_seconds(served: Served, home: Path) 
 def test_a_cut_answer_says_so_from_afar_too(served: Served, home: Path) -> None:
     rows = Client(home, None, served.url, None).sql_rows("SELECT * FROM range(20000)")
     assert (len(rows.rows), rows.is_cut) == (10_000, True)
+
+
+def test_the_api_lists_what_may_be_asked(served: Served, home: Path) -> None:
+    status, body = served.ask("GET", "/api/v1/")
+    assert (status, body["api"]) == (200, 1)
+    assert {"report", "totals", "calls"} <= {question["name"] for question in body["questions"]}
+    assert "since" in {entry["name"] for entry in body["filters"]}
+    assert Client(home, None, served.url, None).questions() == body == Client(home, None, None, None).questions()
+
+
+def test_sql_takes_a_filter(served: Served) -> None:
+    body = {"sql": "SELECT count(*) AS n FROM calls", "filter": {"feature": "nobody"}}
+    assert served.ask("POST", "/api/v1/sql", body, Content_Type="application/json")[1]["rows"] == [{"n": 0}]
+    wrong = {"sql": "SELECT 1", "filter": {"colour": "red"}}
+    assert served.ask("POST", "/api/v1/sql", wrong, Content_Type="application/json")[0] == 400
+
+
+def test_an_export_is_a_stream_of_every_row(served: Served) -> None:
+    _, data = served.ask("GET", "/api/v1/export?relation=spans&since=2026-11-01")
+    table = pa.ipc.open_stream(data).read_all()
+    assert table.num_rows == 3
+    assert {"attributes", "cost_usd"} <= set(table.column_names)
+    assert served.ask("GET", "/api/v1/export?relation=secrets")[0] == 400

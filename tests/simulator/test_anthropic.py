@@ -19,8 +19,6 @@ try:
 except ImportError:  # what older releases of the SDKs stand on
     import httpx  # type: ignore[no-redef]
 
-parses = pytest.mark.skipif(not hasattr(anthropic.resources.Messages, "parse"), reason="this SDK cannot parse")
-
 MODEL = "claude-haiku-4-5"
 HELLO: Any = [{"role": "user", "content": "Say something about the weather."}]
 ASK: Any = {"model": MODEL, "max_tokens": 2_000, "messages": HELLO}
@@ -214,7 +212,6 @@ def test_tool_choice_is_obeyed(client: Anthropic, choice: str, stop_reason: str)
     assert client.messages.create(**ASK, tools=[WEATHER], tool_choice=tool_choice).stop_reason == stop_reason
 
 
-@parses
 def test_the_tool_runner_of_the_sdk_runs_to_its_end(sim: Simulator, client: Anthropic) -> None:
     asked: list[str] = []
 
@@ -231,7 +228,6 @@ def test_the_tool_runner_of_the_sdk_runs_to_its_end(sim: Simulator, client: Anth
     assert [r.path for r in sim.requests] == ["/v1/messages"] * 2
 
 
-@parses
 def test_parse_returns_an_instance_of_a_recursive_model(client: Anthropic) -> None:
     for message in (
         client.messages.parse(**ASK, output_format=City),
@@ -415,7 +411,6 @@ def test_an_unknown_path_is_not_found(client: Anthropic) -> None:
     assert error_type(caught.value) == "not_found_error"
 
 
-@parses
 def test_async_create_stream_and_parse(sim: Simulator) -> None:
     async def use(client: AsyncAnthropic) -> None:
         whole = await client.messages.create(**ASK)

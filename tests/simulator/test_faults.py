@@ -438,7 +438,8 @@ def test_as_a_program_it_prints_its_urls_and_ends_on_a_signal() -> None:
     command = [sys.executable, "-m", "llmtrace.simulator", "--seed", "7", "--error-rate", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
-        urls = dict(process.stdout.readline().strip().split("=") for _ in range(2))
+        urls = dict(process.stdout.readline().strip().split("=") for _ in range(3))
+        assert urls["OPENAI_BASE_URL"] == f"{urls['AZURE_OPENAI_ENDPOINT']}/v1"
         with (
             OpenAI(base_url=urls["OPENAI_BASE_URL"], api_key="any") as gpt,
             Anthropic(base_url=urls["ANTHROPIC_BASE_URL"], api_key="any") as claude,

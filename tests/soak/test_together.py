@@ -67,6 +67,6 @@ def test_apps_a_dashboard_and_reports_share_one_home(home: Path) -> None:
         answered = len(simulator.requests)
     print(f"{answered} calls, {len(counts)} reports while they ran")
     assert counts == sorted(counts)
-    assert len(counts) > 8
+    assert len(set(counts)) > 3, "reports while the apps ran"
     assert final["total"]["calls"] == after["total"]["calls"] == answered
     assert "Traceback" not in errors

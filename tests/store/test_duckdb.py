@@ -1,6 +1,9 @@
 import os
 import stat
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +14,7 @@ import pytest
 from samples import make_call
 
 from llmtrace import codec
-from llmtrace.errors import QueryError, StoreUnreadable
+from llmtrace.errors import QueryError, StoreError, StoreUnreadable
 from llmtrace.model import Call, Content
 from llmtrace.pricing import load_book, price_call
 from llmtrace.store import migrate as migrations
@@ -227,3 +230,68 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mo
 def test_migrations_are_numbered_without_gaps_or_repeats() -> None:
     numbers = [m.number for m in migrations.list_migrations("duckdb")]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_stream_holds_whole_answers_of_one_moment(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), make_call(2)))
+    reader = store.stream(
+        ["SELECT span_id FROM calls", "SELECT span_id FROM calls WHERE started_at > '2030-01-01'"] * 2
+    )
+    store.commit(batch_of(make_call(3)))
+    assert reader.read_all().num_rows == 4, "what came later is not in it"
+    many = store.stream(["SELECT range AS n FROM range(50000)"])
+    assert [b.num_rows for b in many].count(0) == 0
+    with pytest.raises(QueryError, match="one SELECT"):
+        store.stream(["DROP TABLE spans"])
+    with pytest.raises(QueryError, match="nowhere"):
+        store.stream(["SELECT * FROM nowhere"])
+
+
+def test_a_stream_that_is_not_read_to_its_end_does_not_keep_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.duckdb"
+    store = DuckStore(path)
+    reader = store.stream(["SELECT range AS n FROM range(1000000)"])
+    reader.read_next_batch()
+    store.close()
+    with pytest.raises(StoreError, match="ask again"):
+        reader.read_next_batch()
+    script = f"import duckdb; duckdb.connect({str(path)!r}).close()"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_sums_of_integers_are_integers_in_arrow_too(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), make_call(2)))
+    (row,) = store.arrow("SELECT sum(input_tokens) AS n, sum(cost_usd) AS c FROM calls").to_pylist()
+    assert (type(row["n"]), row["n"], row["c"]) == (int, 2000, Decimal("0.007"))
+
+
+def test_a_span_that_was_stored_before_is_settled_as_a_duplicate(store: DuckStore) -> None:
+    store.commit(batch_of(make_call(1), processes=[Process("p", next_span=1, stored=1)]))
+    store.commit(
+        batch_of(make_call(1), make_call(2), processes=[Process("p", next_span=3, stored=3, dropped={"x": 1})])
+    )
+    account = store.progress().processes["p"]
+    assert (account.stored, account.dropped) == (2, {"x": 1, "duplicate": 1})
+
+
+def test_a_store_that_is_closed_ends_its_queries_and_lets_the_file_go(tmp_path: Path) -> None:
+    store = DuckStore(tmp_path / "t.duckdb")
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            store.query("SELECT count(*) FROM range(1000000) a, range(1000000) b")
+        except Exception as err:
+            failures.append(err)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    while not store._cursors:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    store.close()
+    thread.join()
+    assert [type(f) for f in failures] == [StoreError]
+    with pytest.raises(StoreError, match="not open"):
+        store.query("SELECT 1")
+    DuckStore(tmp_path / "t.duckdb").close()

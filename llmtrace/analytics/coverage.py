@@ -1,0 +1,77 @@
+"""Questions about how far the other answers can be trusted: what has no price or no feature, and who sent what when."""
+
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis import _
+
+from llmtrace.analytics.grouping import key_of, whole
+from llmtrace.analytics.relations import CALLS_ALL, SPANS
+from llmtrace.analytics.tables import UNPRICED
+
+
+def unpriced(calls: ir.Table, limit: Any = 50) -> ir.Table:
+    """Calls without a price, and with a part without one, by provider, model and reason; most calls first."""
+    statuses = (*UNPRICED, "partial")
+    lacking = calls.filter(calls.cost_status.isin(statuses)).mutate(model=key_of(calls, "model"))
+    reasons = (
+        CALLS_ALL.filter(CALLS_ALL.cost_status.isin(statuses))
+        .group_by("trace_id", "span_id")
+        .aggregate(reason=_.cost_reason.argmax(_.revision))
+    )
+    return (
+        lacking.left_join(reasons, ["trace_id", "span_id"])
+        .select(*lacking.columns, "reason")
+        .group_by("provider", "model", "cost_status", "reason")
+        .aggregate(
+            calls=_.count(),
+            input_tokens=_.input_tokens.sum(),
+            output_tokens=_.output_tokens.sum(),
+            last_at=_.started_at.max(),
+        )
+        .order_by([ibis.desc("calls"), ibis.asc("provider"), ibis.asc("model"), ibis.asc("reason")])
+        .limit(whole("limit", limit, 1, 1000))
+    )
+
+
+def usage_sources(calls: ir.Table) -> ir.Table:
+    """Calls by where their tokens come from: the provider, an estimate of ours, or nowhere."""
+    return (
+        calls.group_by("usage_source")
+        .aggregate(calls=_.count(), failed=(_.status != "ok").sum(), cost_usd=_.cost_usd.sum())
+        .order_by([ibis.desc("calls"), ibis.asc("usage_source")])
+    )
+
+
+def services(calls: ir.Table, limit: Any = 100) -> ir.Table:
+    """Services with their environments: how many calls, how many of them untagged and unpriced, first and last."""
+    return (
+        calls.group_by("service", "environment")
+        .aggregate(
+            calls=_.count(),
+            untagged_calls=_.feature.isnull().sum(),
+            unpriced_calls=_.cost_status.isin(UNPRICED).sum(),
+            cost_usd=_.cost_usd.sum(),
+            first_at=_.started_at.min(),
+            last_at=_.started_at.max(),
+        )
+        .order_by([ibis.desc("last_at"), ibis.asc("service"), ibis.asc("environment")])
+        .limit(whole("limit", limit, 1, 1000))
+    )
+
+
+def processes(_calls: ir.Table, limit: Any = 50) -> ir.Table:
+    """Processes that sent spans, whatever the filters: how many, and when they were last heard of."""
+    return (
+        SPANS.group_by("process", "service")
+        .aggregate(spans=_.count(), first_at=_.started_at.min(), last_at=_.started_at.max())
+        .order_by([ibis.desc("last_at"), ibis.asc("process"), ibis.asc("service")])
+        .limit(whole("limit", limit, 1, 1000))
+    )
+
+
+def duplicates(_calls: ir.Table) -> ir.Table:
+    """How many calls reached the store more than once and are counted once, by provider; whatever the filters."""
+    twice = CALLS_ALL.filter(CALLS_ALL.duplicate_of.notnull())
+    return twice.group_by("provider").aggregate(calls=_.span_id.nunique()).order_by([ibis.desc("calls"), "provider"])

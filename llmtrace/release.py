@@ -1,0 +1,3 @@
+"""Which llmtrace this is."""
+
+VERSION = "0.1.0"

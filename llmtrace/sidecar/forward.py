@@ -1,0 +1,72 @@
+"""Forwards the journal to an OTLP backend, with the cost of each call on its span.
+
+Where spans go is said on the command line alone: redirects are not followed, and addresses that serve a cloud's
+credentials are refused.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from llmtrace import codec, wire
+from llmtrace.delivery import Delivery, Undelivered
+from llmtrace.delivery_thread import DeliveryThread
+from llmtrace.journal import journal_folder
+from llmtrace.journal.cursor import Cursor, cursor_name
+from llmtrace.otlp_export import cost_attributes
+from llmtrace.otlp_http import Sender, require_allowed, traces_endpoint
+from llmtrace.pricing import PriceBook, load_book, price_call
+
+TELL_INTERVAL_S = 300.0
+OUTAGE_TOLD_AFTER_S = 30.0
+log = logging.getLogger("llmtrace.sidecar")
+
+
+class Forwarder(DeliveryThread):
+    """The way of one home's journal to one backend."""
+
+    def __init__(self, home: Path, url: str, headers: Mapping[str, str]) -> None:
+        """Forward HOME's journal to the OTLP backend at URL, with HEADERS.
+
+        Raises:
+            ConfigError: URL is no http(s) address, or one that spans must not go to.
+        """
+        self.url, folder, book = traces_endpoint(url), journal_folder(home), load_book()
+        require_allowed(self.url)
+        cursor = Cursor(folder, cursor_name("forward", self.url), self.url)
+        delivery = Delivery(folder, cursor, Sender(self.url, headers), prepare=lambda payload: with_cost(payload, book))
+        super().__init__(folder, cursor, delivery, "llmtrace-forward")
+        self._told_at = float("-inf")
+
+    def told(self, err: Undelivered, since_s: float) -> None:
+        """Log; once in five minutes, and not what passes."""
+        reason = "it does not accept the headers" if err.is_unauthorised else str(err)
+        if not err.is_passing or since_s > OUTAGE_TOLD_AFTER_S:
+            self._log(f"{self.url} takes no spans ({reason}); they wait in the journal")
+
+    def failed(self, err: Exception) -> None:
+        """Log; once in five minutes."""
+        self._log(f"spans could not be forwarded to {self.url} ({err!r}); it is tried again")
+
+    def _log(self, message: str) -> None:
+        if time.monotonic() - self._told_at > TELL_INTERVAL_S:
+            self._told_at = time.monotonic()
+            log.warning(message)
+
+
+def with_cost(payload: bytes, book: PriceBook) -> bytes:
+    """PAYLOAD, a serialised request, with the cost by BOOK on each span that is a call."""
+    try:
+        request = wire.parse(payload)
+    except ValueError:
+        return payload  # the backend will say what it makes of it
+    for message, span in wire.each_span(request):
+        try:
+            call = codec.decode(span)
+            if call is not None:
+                wire.set_attributes(message, cost_attributes(price_call(book, call)))
+        except Exception:  # the span goes on without a cost
+            log.exception("a call could not be priced")
+    priced: bytes = request.SerializeToString()
+    return priced

@@ -1,0 +1,156 @@
+"""A response made in the background is billed once, where it was made, whenever and however often it is fetched."""
+
+import itertools
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import make_call
+
+from llmtrace import codec, wire
+from llmtrace.ingest import Ingester
+from llmtrace.journal import JournalWriter
+from llmtrace.model import Call, Request, Response, Span, Usage
+from llmtrace.pricing import load_book
+from llmtrace.store.duckdb import DuckStore
+
+RAW = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100}
+DAY = 86_400
+# gpt-4o: 1,000 × $2.50 / 1M + 100 × $10 / 1M  (https://developers.openai.com/api/docs/pricing)
+PRICE = Decimal("0.003500000000")
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.journal = folder / "journal"
+        self.journal.mkdir(parents=True)
+        self.path = folder / "t.duckdb"
+        self.writer = JournalWriter(self.journal, "app")
+        self.store = DuckStore(self.path)
+
+    def ingest(self, *spans: Span) -> None:
+        self.writer.append(wire.encode(list(spans)), len(spans))
+        Ingester(self.store, self.journal, load_book()).run()
+
+    def rows(self, relation: str = "calls") -> list[dict[str, Any]]:
+        return self.store.query(f"SELECT * FROM {relation} ORDER BY started_at, span_id").dicts()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path)
+    yield made
+    made.store.close()
+
+
+def span(call: Call) -> Span:
+    return codec.to_span(call, {"service.name": "svc"})
+
+
+def made(number: int = 1, response_id: str = "resp_1", **changes: Any) -> Span:
+    """The request that makes a response in the background: it is queued, and has no usage."""
+    values: dict[str, Any] = {
+        "request": Request("openai", "chat", "responses", model="gpt-4o"),
+        "response": Response(id=response_id, model="gpt-4o-2024-08-06"),
+        "usage": Usage(),
+        "usage_source": "missing",
+    }
+    return span(make_call(number, **{**values, **changes}))
+
+
+def fetched(number: int, response_id: str = "resp_1", **changes: Any) -> Span:
+    """A request that fetches the finished response."""
+    response = Response(id=response_id, model="gpt-4o-2024-08-06", finish_reasons=("stop",), usage=RAW)
+    values: dict[str, Any] = {
+        "request": Request("openai", "fetch_response", "responses.retrieve"),
+        "response": response,
+        "feature": "poller",
+        **changes,
+    }
+    return span(make_call(number, **values))
+
+
+def polled(number: int) -> Span:
+    """A request that fetches the response before it is finished."""
+    response = Response(id="resp_1", model="gpt-4o-2024-08-06")
+    return fetched(number, response=response, usage=Usage(), usage_source="missing")
+
+
+STORY = [made(1), polled(2), fetched(3 + DAY), fetched(4 + DAY)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(STORY)))))
+def test_in_any_order_it_is_one_call_with_the_bill_and_the_feature_of_its_making(
+    home: Home, order: tuple[int, ...]
+) -> None:
+    for i in order:
+        home.ingest(STORY[i])
+    (row,) = home.rows()
+    assert (row["feature"], row["operation"]) == ("summarize", "chat")
+    assert (row["cost_usd"], row["cost_status"], row["usage_source"]) == (PRICE, "exact", "provider")
+    assert (row["input_tokens"], row["output_tokens"], row["finish_reason"]) == (1000, 100, "stop")
+    latest = [r for r in home.rows("call_rows") if r["operation"] == "fetch_response"]
+    assert {r["duplicate_of"] for r in latest} == {row["span_id"]}
+
+
+def test_it_all_may_come_at_once(home: Home) -> None:
+    home.ingest(*STORY)
+    (row,) = home.rows()
+    assert (row["cost_usd"], row["cost_status"]) == (PRICE, "exact")
+
+
+def test_until_it_is_fetched_its_cost_is_unknown_and_says_why(home: Home) -> None:
+    home.ingest(made(1), polled(2))
+    (row,) = home.rows()
+    assert (row["cost_usd"], row["cost_status"]) == (None, "unpriced")
+    assert "made in the background" in home.rows("calls_all")[0]["cost_reason"]
+
+
+def test_the_bill_has_the_items_of_the_revision_and_the_history_keeps_what_stood_there(home: Home) -> None:
+    home.ingest(made(1))
+    home.ingest(fetched(2))
+    (row,) = home.store.query("SELECT revision FROM call_rows WHERE operation = 'chat'").rows
+    assert row == (2,)
+    items = home.store.query("SELECT revision, sum(cost_usd) FROM cost_items GROUP BY 1").rows
+    assert items == [(2, PRICE)]
+    assert home.store.query("SELECT cost_status, revision FROM call_history").rows == [("unpriced", 1)]
+
+
+def test_what_is_sent_again_settles_nothing_twice(home: Home) -> None:
+    home.ingest(*STORY)
+    before = home.rows("calls_all")
+    home.ingest(*STORY)
+    home.ingest(STORY[0])
+    home.ingest(STORY[2])
+    assert home.rows("calls_all") == before
+
+
+def test_a_response_with_usage_of_its_own_is_not_changed_by_a_fetch(home: Home) -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    response = Response(id="resp_1", model="gpt-4o-2024-08-06", finish_reasons=("stop",), usage=usage)
+    home.ingest(made(1, response=response, usage=Usage(1000, output_tokens=100), usage_source="provider"))
+    home.ingest(fetched(2))
+    (row,) = home.rows()
+    assert row["cost_usd"] == PRICE
+    assert home.store.query("SELECT revision FROM call_rows WHERE operation = 'chat'").rows == [(1,)]
+
+
+def test_a_fetch_of_a_response_that_was_made_elsewhere_has_its_tokens_and_no_bill(home: Home) -> None:
+    home.ingest(fetched(1))
+    (row,) = home.rows()
+    assert (row["cost_usd"], row["cost_status"], row["input_tokens"]) == (Decimal(0), "not_billed", 1000)
+
+
+def test_responses_of_other_ids_stay_apart(home: Home) -> None:
+    home.ingest(made(1), made(2, "resp_2"))
+    home.ingest(fetched(3, "resp_2"))
+    assert [(r["response_id"], r["cost_status"]) for r in home.rows()] == [("resp_1", "unpriced"), ("resp_2", "exact")]
+
+
+def test_a_response_that_failed_in_the_background_is_an_error(home: Home) -> None:
+    home.ingest(made(1))
+    home.ingest(fetched(2, status="error", error_type="server_error"))
+    (row,) = home.rows()
+    assert (row["status"], row["error_type"]) == ("error", "server_error")

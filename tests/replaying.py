@@ -1,0 +1,295 @@
+"""A server that answers with the rows it is given, and the ways of calling it that the real SDKs offer."""
+
+import gzip
+import http.server
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+
+import llmtrace
+from llmtrace.client import connect
+
+ROW_HEADER = "X-Row"
+PIECE_BYTES = 700
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exchange: the operation that it calls, what is sent, and what the server answers.
+
+    `breaks`: the connection is cut where the body ends.
+    """
+
+    id: str
+    operation: str
+    provider: str
+    status: int
+    streaming: bool
+    request: dict[str, Any]
+    headers: dict[str, str]
+    body: bytes
+    usage: dict[str, Any] | None = None
+    response_id: str | None = None
+    expect: dict[str, Any] = field(default_factory=dict)
+    breaks: bool = False
+
+
+@contextmanager
+def serve(rows: Mapping[str, Row], *, compressed: bool = False) -> Iterator[str]:
+    """The address of a server that answers a request with the row that its header names."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            row = rows[self.headers[ROW_HEADER]]
+            self.send_response(row.status)
+            for name, value in row.headers.items():
+                self.send_header(name, value)
+            body = gzip.compress(row.body) if compressed else row.body
+            if compressed:
+                self.send_header("content-encoding", "gzip")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(body), PIECE_BYTES):
+                piece = body[start : start + PIECE_BYTES]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            if row.breaks:
+                self.close_connection = True
+            else:
+                self.wfile.write(b"0\r\n\r\n")
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass  # a caller that leaves early is what some tests are about
+
+    server = Server(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Caller:
+    """Calls one row's operation, through the client that its provider needs."""
+
+    def __init__(self, address: str, *, is_async: bool = False) -> None:
+        """Make one client per provider, all of them for the server at ADDRESS."""
+        options: dict[str, Any] = {"api_key": "k", "max_retries": 0}
+        azure = {**options, "azure_endpoint": address, "api_version": "2025-04-01-preview"}
+        self.clients: dict[str, Any] = (
+            {
+                "openai": openai.AsyncOpenAI(base_url=f"{address}/v1", **options),
+                "azure_openai": openai.AsyncAzureOpenAI(**azure),
+                "anthropic": anthropic.AsyncAnthropic(base_url=address, **options),
+            }
+            if is_async
+            else {
+                "openai": openai.OpenAI(base_url=f"{address}/v1", **options),
+                "azure_openai": openai.AzureOpenAI(**azure),
+                "anthropic": anthropic.Anthropic(base_url=address, **options),
+            }
+        )
+
+    def method(self, row: Row, variant: str | None = None) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The SDK's method for ROW (of its VARIANT such as `with_raw_response`), and what to call it with."""
+        client = self.clients[row.provider]
+        if row.operation == "complete":
+            return self._complete(row)
+        resource, name = {
+            "chat": (lambda: client.chat.completions, "create"),
+            "completions": (lambda: client.completions, "create"),
+            "responses": (lambda: client.responses, "create"),
+            "compact": (lambda: client.responses, "compact"),
+            "retrieve": (lambda: client.responses, "retrieve"),
+            "embeddings": (lambda: client.embeddings, "create"),
+            "messages": (lambda: client.messages, "create"),
+            "beta_messages": (lambda: client.beta.messages, "create"),
+        }[row.operation]
+        bound = getattr(resource(), name)
+        known = inspect.signature(bound).parameters
+        body = dict(row.request)
+        if row.operation.endswith("messages"):
+            body.setdefault("max_tokens", 1024)
+        if row.operation == "retrieve":
+            body = {"response_id": row.response_id, **body}
+        arguments = {k: v for k, v in body.items() if k in known and v is not None}
+        arguments["extra_body"] = {k: v for k, v in body.items() if k not in arguments} or None
+        arguments["extra_headers"] = {ROW_HEADER: row.id}
+        arguments["timeout"] = 30.0
+        method = getattr(getattr(resource(), variant), name) if variant else bound
+        return method, arguments
+
+    def _complete(self, row: Row) -> tuple[Callable[..., Any], dict[str, Any]]:
+        """The older completion in ROW, which the SDK has no method for any more."""
+        client, headers = self.clients["anthropic"], {ROW_HEADER: row.id}
+        stream = anthropic.AsyncStream if isinstance(client, anthropic.AsyncAnthropic) else anthropic.Stream
+        arguments: dict[str, Any] = {"path": "/v1/complete", "cast_to": object, "body": dict(row.request)}
+        if row.streaming:
+            arguments |= {"stream": True, "stream_cls": stream[object]}
+        return client.post, {**arguments, "options": {"headers": headers, "timeout": 30.0}}
+
+
+def plain(caller: Caller, row: Row) -> list[str]:
+    """Call, and read a stream to its end."""
+    method, arguments = caller.method(row)
+    return _read(method(**arguments))
+
+
+def raw(caller: Caller, row: Row) -> list[str]:
+    """`with_raw_response`, parsed."""
+    method, arguments = caller.method(row, "with_raw_response")
+    response = method(**arguments)
+    return [str(response.status_code), *_read(response.parse())]
+
+
+def streamed(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, parsed."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return _read(response.parse())
+
+
+def streamed_lines(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read line by line."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return list(response.iter_lines())
+
+
+def streamed_bytes(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read in pieces."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return [repr(b"".join(response.iter_bytes()))]
+
+
+def streamed_whole(caller: Caller, row: Row) -> list[str]:
+    """`with_streaming_response`, read at once."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    with method(**arguments) as response:
+        return [repr(response.read())]
+
+
+def helped(caller: Caller, row: Row) -> list[str]:
+    """The SDK's own helper for streams, which puts the answer together as it comes."""
+    create, arguments = caller.method(row)
+    resource = create.__self__  # type: ignore[attr-defined]
+    known = inspect.signature(resource.stream).parameters
+    body = {k: v for k, v in row.request.items() if k != "stream"}
+    kept = {k: v for k, v in arguments.items() if k in known and k not in body}
+    kept |= {k: v for k, v in body.items() if k in known}
+    kept["extra_body"] = {k: v for k, v in body.items() if k not in known} or None
+    with resource.stream(**kept) as stream:
+        return [repr(event) for event in stream]
+
+
+def break_early(caller: Caller, row: Row) -> list[str]:
+    """Leave the loop over a stream after its second item."""
+    method, arguments = caller.method(row)
+    with method(**arguments) as stream:
+        for number, _ in enumerate(stream, 1):
+            if number == 2:
+                break
+    return []
+
+
+class LoopError(Exception):
+    """What the caller's own code raises in the loop."""
+
+
+def raise_in_loop(caller: Caller, row: Row) -> list[str]:
+    """Raise in the loop over a stream, at its second item."""
+    method, arguments = caller.method(row)
+    with method(**arguments) as stream:
+        for number, _ in enumerate(stream, 1):
+            if number == 2:
+                raise LoopError
+    return []
+
+
+async def plain_async(caller: Caller, row: Row) -> list[str]:
+    """`plain`, with an async client."""
+    method, arguments = caller.method(row)
+    return await _read_async(await method(**arguments))
+
+
+async def raw_async(caller: Caller, row: Row) -> list[str]:
+    """`raw`, with an async client."""
+    method, arguments = caller.method(row, "with_raw_response")
+    response = await method(**arguments)
+    parsed = response.parse()  # one SDK's raw responses are parsed at once, the other's are awaited
+    return [str(response.status_code), *await _read_async(await parsed if inspect.isawaitable(parsed) else parsed)]
+
+
+async def streamed_async(caller: Caller, row: Row) -> list[str]:
+    """`streamed`, with an async client."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    async with method(**arguments) as response:
+        return await _read_async(await response.parse())
+
+
+async def streamed_bytes_async(caller: Caller, row: Row) -> list[str]:
+    """`streamed_bytes`, with an async client."""
+    method, arguments = caller.method(row, "with_streaming_response")
+    async with method(**arguments) as response:
+        return [repr(b"".join([piece async for piece in response.iter_bytes()]))]
+
+
+def _read(result: Any) -> list[str]:
+    if isinstance(result, Iterator):
+        return [repr(item) for item in result]
+    return [repr(result)]
+
+
+async def _read_async(result: Any) -> list[str]:
+    if isinstance(result, AsyncIterator):
+        return [repr(item) async for item in result]
+    return [repr(result)]
+
+
+READERS = (streamed, streamed_lines, streamed_bytes, streamed_whole)
+ASYNC_WAYS = (plain_async, raw_async, streamed_async, streamed_bytes_async)
+
+
+def outcome(call: Callable[[], list[str]]) -> tuple[str, list[str]]:
+    """What the caller sees: the name of the exception, and what the call gave."""
+    try:
+        return "", call()
+    except Exception as err:
+        return error_of(err)
+
+
+def error_of(err: Exception) -> tuple[str, list[str]]:
+    """ERR as the caller sees it: its class, and its text."""
+    return f"{type(err).__module__}.{type(err).__qualname__}", [str(err)]
+
+
+def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """The calls in the database of HOME as they stand now, by feature."""
+    assert llmtrace.flush(10.0)
+    found: dict[str, list[dict[str, Any]]] = {}
+    latest = "SELECT * FROM calls_all QUALIFY revision = max(revision) OVER (PARTITION BY trace_id, span_id)"
+    for call in connect(home=home).sql(latest).to_pylist():
+        found.setdefault(call["feature"], []).append(call)
+    return found
