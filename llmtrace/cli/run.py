@@ -13,7 +13,7 @@ from llmtrace.errors import CommandError
 IGNORED_BY_PYTHON = ("SIGPIPE", "SIGXFSZ")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--service-name", metavar="NAME", help="The service's name; default: OTEL_SERVICE_NAME.")
 @click.option("--feature", metavar="NAME", help="The feature of calls that name none themselves.")
 @click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Where journal and database are.")

@@ -173,6 +173,8 @@ class Capture:
             return
         for patches in self._patches:
             patches.forget_unread()
+        if self.attempt_spans is not None:
+            self.attempt_spans.unlock()
         self.pipeline = self._new_pipeline()
         self._close_with_multiprocessing()
 

@@ -76,6 +76,10 @@ class AttemptSpans:
                         _give_back(transport, name, hook)
             self._watched.clear()
 
+    def unlock(self) -> None:
+        """In a forked child: no thread of the parent's holds the lock."""
+        self._lock = threading.Lock()
+
     def _hook(self, transport: Any, suffix: str) -> None:
         options = {"tracer_provider": self._provider, "meter_provider": NoOpMeterProvider()}
         if hasattr(transport, HOOKS[0]):

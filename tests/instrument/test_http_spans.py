@@ -1,6 +1,7 @@
 """`instrument(http_spans=True)`: a span per HTTP attempt below the call's, and a request that shows nothing of it."""
 
 import asyncio
+import multiprocessing
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -249,3 +250,18 @@ def test_a_key_in_a_captured_header_is_not_recorded(
     client: Callable[..., Any] = anthropic.Anthropic
     client(base_url=simulator.anthropic_base_url, api_key="sk-secret").messages.create(**ANTHROPIC)
     assert not any("sk-secret" in repr(span) for span in recorded_spans(home))
+
+
+def test_a_forked_child_traces_its_own_attempts(simulator: Simulator, home: Path) -> None:
+    llmtrace.instrument(home=home, http_spans=True)
+    client = make_clients(simulator).openai
+    client.chat.completions.create(**OPENAI)
+    process = multiprocessing.get_context("fork").Process(
+        target=lambda: make_clients(simulator).openai.chat.completions.create(**OPENAI)
+    )
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    calls, attempts = split(home)
+    assert {a.parent_span_id for a in attempts} == {c.span_id for c in calls}
+    assert (len(calls), len(attempts)) == (2, 2)
