@@ -1,9 +1,10 @@
 """`instrument(http_spans=True)`: a span per HTTP attempt below the call's, and a request that shows nothing of it."""
 
 import asyncio
-import multiprocessing
 import random
+import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -253,15 +254,29 @@ def test_a_key_in_a_captured_header_is_not_recorded(
 
 
 def test_a_forked_child_traces_its_own_attempts(simulator: Simulator, home: Path) -> None:
-    llmtrace.instrument(home=home, http_spans=True)
-    client = make_clients(simulator).openai
-    client.chat.completions.create(**OPENAI)
-    process = multiprocessing.get_context("fork").Process(
-        target=lambda: make_clients(simulator).openai.chat.completions.create(**OPENAI)
+    script = """
+        import os, sys
+        import llmtrace
+        llmtrace.instrument(http_spans=True)
+        import openai
+        def call():
+            with openai.OpenAI(base_url=sys.argv[1], api_key="k") as client:
+                client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+        call()
+        child = os.fork()
+        call()
+        if child:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), simulator.openai_base_url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "LLMTRACE_HOME": str(home)},
+        check=False,
     )
-    process.start()
-    process.join(30)
-    assert process.exitcode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     calls, attempts = split(home)
     assert {a.parent_span_id for a in attempts} == {c.span_id for c in calls}
-    assert (len(calls), len(attempts)) == (2, 2)
+    assert (len(calls), len(attempts)) == (3, 3)
