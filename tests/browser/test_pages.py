@@ -29,8 +29,8 @@ ROW_PX = 30
 
 @pytest.fixture(scope="module")
 def full(serve: Callable[..., Dashboard]) -> Dashboard:
-    """A month of the demo's traffic, and an agent's trace of twenty minutes ago."""
-    return serve(list(make_calls(now())), agent_trace(now() - timedelta(minutes=20)))
+    """A month of the demo's traffic, and an agent's trace after all of it."""
+    return serve(list(make_calls(now() - timedelta(minutes=2))), agent_trace(now() - timedelta(minutes=1)))
 
 
 def with_range(path: str) -> str:
