@@ -176,6 +176,6 @@ def _price_fix(scope: Scope) -> None:
     rows = scope.ask("report", by="model", cost_status=("unpriced", "invalid_usage"))
     names = ", ".join(f"{code(row['key'] or '(no model)', 40)} ({row['calls']:,})" for row in rows[:5])
     st.markdown(f":small[Their cost is missing from every sum here, which is then written with ≥.] {names}")
-    with st.popover("Give them a price", type="tertiary", icon=":material/sell:"):
-        st.markdown("See what is known of the model; add a dated price to a file of yours; price the past anew:")
-        st.code("llmtrace prices show MODEL\nllmtrace prices check my_prices.yaml\nllmtrace reprice", language="bash")
+    with st.popover("See why", type="tertiary", icon=":material/sell:"):
+        st.markdown("See why one call has none, and which prices are known of a model:")
+        st.code("llmtrace explain SPAN_ID\nllmtrace prices show MODEL", language="bash")
