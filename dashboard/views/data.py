@@ -20,7 +20,7 @@ SOURCES = {
     "missing": "not known",
 }
 ADVICE = {
-    "unpriced": "add a dated price, then price the past anew",
+    "unpriced": "ask `llmtrace explain` why; a newer release may have the price",
     "invalid_usage": "the counts contradict each other: see the call",
     "partial": "a part has no price: see the call's bill",
 }

@@ -73,7 +73,7 @@ def test_calls_by_price_tie_with_the_totals(open_page: Open, demo: Source) -> No
 def test_models_without_a_price_are_told_with_why_and_what_to_do(open_page: Open, demo: Source) -> None:
     table = values(open_page(demo, "data", range="all"), "Model")
     assert table["Model"].tolist() == ["acme-risk-7b"]
-    assert "acme-risk-7b" in table["Why"].iloc[0] and "add a dated price" in table["What to do"].iloc[0]
+    assert "acme-risk-7b" in table["Why"].iloc[0] and "llmtrace explain" in table["What to do"].iloc[0]
 
 
 def test_where_every_call_has_a_price_none_is_listed(open_page: Open, demo: Source) -> None:
