@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/llmtrace demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -m "not browser and not soak and not rivals and not matrix"
+	$(BIN)/pytest -n auto
 
 # Installs the system's Chromium where there is none (needs root, or sudo).
 test-browser: $(VENV)/.dev

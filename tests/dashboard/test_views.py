@@ -92,7 +92,7 @@ def test_without_any_price_spend_is_unknown_and_not_nothing(
     table = cost.dataframe[0].value
     assert table["spend_usd"].isna().all()
     assert table["unpriced_calls"].iloc[0] == 200
-    assert "acme-9" in texts(cost) and "llmtrace reprice" in texts(cost)
+    assert "acme-9" in texts(cost) and "llmtrace explain" in texts(cost)
 
 
 @pytest.mark.parametrize("path", PAGES)
