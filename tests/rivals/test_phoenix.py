@@ -44,7 +44,7 @@ QUESTION = """{projects {edges {node {spans(first: 50) {edges {node {
 def phoenix(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a Phoenix of its own."""
     if not PHOENIX.exists():
-        pytest.skip(f"no {PHOENIX}; tests/rivals/venvs.sh makes it")
+        pytest.fail(f"no {PHOENIX}; tests/rivals/venvs.sh makes it")
     folder = tmp_path_factory.mktemp("phoenix")
     http, grpc = _free_ports()
     settings = {

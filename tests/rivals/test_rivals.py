@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from otlp_receiver import receive
 from rivals.lacks import IGNORED, LACKS, TIMED
+from serving import serve
 
-from llmtrace import wire
-from llmtrace.ingest import Ingester, summarise
-from llmtrace.journal import CounterFile, JournalWriter, journal_folder, read_counters
-from llmtrace.pricing import load_book
+from llmtrace.ingest import summarise
+from llmtrace.journal import journal_folder, read_counters
 from llmtrace.simulator import Simulator
 from llmtrace.store.duckdb import DuckStore
 
@@ -72,10 +70,8 @@ def comparison(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     if not Path(rival.python).exists():
         pytest.fail(f"no {rival.python}; tests/rivals/venvs.sh makes it")
     home = tmp_path_factory.mktemp("home")
-    names, payloads = run(rival, home)
-    append(journal_folder(home), payloads)
-    store = DuckStore(home / "t.duckdb")
-    Ingester(store, journal_folder(home), load_book()).run()
+    names = run(rival, home)
+    store = DuckStore(home / "llmtrace.duckdb")
     rows = store.query(
         "SELECT c.*, s.scope FROM calls_all c JOIN spans s USING (trace_id, span_id) ORDER BY c.started_at"
     ).dicts()
@@ -84,8 +80,8 @@ def comparison(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     store.close()
 
 
-def run(rival: Rival, home: Path) -> tuple[list[str], list[bytes]]:
-    """Make the calls under RIVAL and llmtrace: their names, and what the rival exported."""
+def run(rival: Rival, home: Path) -> list[str]:
+    """Make calls under RIVAL and llmtrace, whose home has a sidecar that RIVAL exports to; the names of the calls."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -93,24 +89,13 @@ def run(rival: Rival, home: Path) -> tuple[list[str], list[bytes]]:
         "ANTHROPIC_OPEN_TELEMETRY": "false",
         **rival.settings,
     }
-    with Simulator(seed=7) as simulator, receive() as receiver:
-        command = [rival.python, str(Path(__file__).with_name("traffic.py")), rival.name, simulator.url, receiver.url]
+    with Simulator(seed=7) as simulator, serve(home) as sidecar:
+        command = [rival.python, str(Path(__file__).with_name("traffic.py")), rival.name, simulator.url, sidecar.url]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1]), [body for _, _, body in receiver.requests]
-
-
-def append(folder: Path, payloads: list[bytes]) -> None:
-    """Put PAYLOADS into the journal as a receiver does, unchanged."""
-    counter, writer = CounterFile(folder, "receiver", None), JournalWriter(folder, "receiver")
-    ended = 0
-    for payload in payloads:
-        count = sum(1 for _ in wire.decode(payload))
-        ended += count
-        writer.append(payload, count)
-    counter.write(ended, {})
-    writer.close()
-    counter.close()
+        names: list[str] = json.loads(done.stdout.splitlines()[-1])
+        sidecar.settled(2 * len(names))
+        return names
 
 
 def test_both_saw_every_call(comparison: Comparison) -> None:
@@ -168,11 +153,9 @@ CROWDS = {
 def test_a_call_that_many_tell_of_is_billed_once(crowd: str, tmp_path: Path) -> None:
     rival = CROWDS[crowd]
     if not Path(rival.python).exists():
-        pytest.skip(f"no {rival.python}; tests/rivals/venvs.sh makes it")
-    names, payloads = run(rival, tmp_path)
-    append(journal_folder(tmp_path), payloads)
-    store = DuckStore(tmp_path / "t.duckdb")
-    Ingester(store, journal_folder(tmp_path), load_book()).run()
+        pytest.fail(f"no {rival.python}; tests/rivals/venvs.sh makes it")
+    names = run(rival, tmp_path)
+    store = DuckStore(tmp_path / "llmtrace.duckdb")
     billed = store.query("SELECT s.scope FROM calls c JOIN spans s USING (trace_id, span_id)").rows
     assert billed == [("llmtrace",)] * len(names)
     assert store.query("SELECT count(*) FROM calls_all").rows[0][0] > len(names) + 5
