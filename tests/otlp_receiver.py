@@ -28,6 +28,7 @@ class Receiver:
     answer_headers: dict[str, str] = field(default_factory=dict)
     judge: Callable[[list[Span]], int] = lambda spans: 200
     tries: int = 0
+    paths: set[str] = field(default_factory=set)
     url: str = ""
 
     def spans(self) -> list[Span]:
@@ -39,12 +40,18 @@ def receive() -> Iterator[Receiver]:
     state = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """What follows a redirect asks like this."""
+            state.paths.add(self.path)
+            self.send_error(404)
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             time.sleep(state.delay_s)
             state.tries += 1
+            state.paths.add(self.path)
             status = state.statuses.pop(0) if state.statuses else state.judge(list(wire.decode(body)))
             if status == 200:
                 ExportTraceServiceRequest.FromString(body)
