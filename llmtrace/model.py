@@ -188,7 +188,9 @@ class Span:
 class Quantity:
     """A disjoint share of a call's usage that one price applies to.
 
-    `model` is set where the share was billed at another model's price than the call's (an advisor's turn).
+    `model` is set where the share was billed at another model's price than the call's (an advisor's turn). `when` are
+    conditions of this share alone, such as an image's size. `optional`: only some models bill it, and usage does not
+    tell whether it did; without a price it is left out, with one the cost is an estimate.
     """
 
     component: str
@@ -196,6 +198,8 @@ class Quantity:
     unit: str = "token"
     model: str | None = None
     assumption: str | None = None
+    when: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,12 @@ CONDITION_DEFAULTS: Mapping[str, Any] = {
     "speed": "standard",
     "geo": "global",
     "region": None,
+    "deployment": "global",
+    "size": None,
+    "quality": "standard",
+    "memory_gb": 1,
 }
+EVERY_MODEL = "*"  # rows that hold for each model of a provider that has none of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,10 @@ class PriceBook:
             return None if found is None else Match(found.model, "family")
         return None
 
+    def components(self, provider: str, model: str) -> frozenset[str]:
+        """What MODEL has prices of its own for, at any time."""
+        return frozenset(c for p, m, c in self._rows if (p, m) == (provider, model))
+
     def rows(self, provider: str, model: str | None = None) -> list[Price]:
         """Rows of PROVIDER, or of one MODEL of it."""
         return [p for p in self.prices if p.provider == provider and model in (None, p.model)]
@@ -164,7 +173,8 @@ class PriceBook:
         """Rows for COMPONENT of MODEL whose conditions, but for the request's size, are the STATED ones."""
         key = (provider, model, component, frozenset(stated.items()))
         if key not in self._found:
-            rows = self._rows.get((provider, model, component), ())
+            own = self._rows.get((provider, model, component), [])
+            rows = own or self._rows.get((provider, EVERY_MODEL, component), [])
             self._found[key] = [row for row in rows if _conditions(row) == stated]
         return self._found[key]
 

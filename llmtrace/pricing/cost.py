@@ -12,13 +12,15 @@ from typing import Any
 
 from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
 from llmtrace.pricing.book import CONDITION_DEFAULTS, PriceBook, PricedRate
-from llmtrace.providers import InvalidUsage, find_provider
+from llmtrace.providers import Billing, InvalidUsage, find_provider
 
 EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # What a column of the store can hold.
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
 ONE = Decimal(1)
+# Billed with every call of a model that has a price for it.
+REQUEST = Quantity("request", ONE, "request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +51,26 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     adapter = find_provider(facts.provider)
     if adapter is None or not book.has_provider(facts.provider):
         return _unpriced(book, f"no prices for provider {facts.provider}")
-    if not usage:
+    match = _find_model(book, facts)
+    priced = frozenset() if match is None else book.components(facts.provider, match)
+    by_request = priced == {REQUEST.component}
+    if not usage and not by_request:
         return _unpriced(book, "the provider reported no usage")
+    stated = {**facts.conditions, "endpoint": facts.endpoint}
     try:
-        terms = adapter.bill(usage, facts.conditions, facts.finish_reasons)
+        terms = Billing(()) if not usage or by_request else adapter.bill(usage, stated, facts.finish_reasons)
     except InvalidUsage as err:
         return Cost("invalid_usage", None, reason=str(err), price_book=book.version)
-    match = _find_model(book, facts)
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
     if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
     conditions = {**CONDITION_DEFAULTS, **terms.conditions}
-    items = tuple(_item(book, facts, match, conditions, q) for q in terms.quantities if q.amount)
-    return _sum_up(book, facts, items, terms.committed)
+    quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
+    billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
+    billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
+    unsure = terms.assumption or next((q.assumption for q, _ in billed if q.optional), None)
+    return _sum_up(book, facts, tuple(item for _, item in billed), terms.committed, unsure)
 
 
 def _find_model(book: PriceBook, facts: PricingFacts) -> str | None:
@@ -135,7 +143,9 @@ def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity
     )
 
 
-def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool) -> Cost:
+def _sum_up(
+    book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
+) -> Cost:
     missing = [i for i in items if i.cost_usd is None]
     total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
     if total >= MAX_COST_USD:
@@ -147,25 +157,29 @@ def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], c
         return Cost(
             "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
         )
-    return Cost(_status(facts, items, bool(missing)), total, items, reason or _why(facts, items), book.version)
+    status = _status(facts, items, bool(missing), unsure)
+    return Cost(status, total, items, reason or _why(facts, items, unsure), book.version)
 
 
-def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool) -> CostStatus:
+def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
     if missing:
         return "partial"
     if facts.usage_estimated:
         return "estimated"
     if not facts.usage_complete:
         return "lower_bound"
+    if unsure:
+        return "estimated"
     return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
 
 
-def _why(facts: PricingFacts, items: Iterable[CostItem]) -> str | None:
+def _why(facts: PricingFacts, items: Iterable[CostItem], unsure: str | None) -> str | None:
     if facts.usage_estimated:
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
         return "the provider's final count did not arrive"
-    return "; ".join(sorted({i.note for i in items if i.note})) or None
+    notes = {i.note for i in items if i.note} | ({unsure} if unsure else set())
+    return "; ".join(sorted(notes)) or None
 
 
 def _unpriced(book: PriceBook, reason: str) -> Cost:

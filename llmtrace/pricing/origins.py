@@ -57,6 +57,8 @@ def _amounts(bill: Any, usage: Any, stated: Any, finish_reasons: tuple[str, ...]
     amounts: Amounts = {}
     seen: dict[tuple[str, str | None], int] = defaultdict(int)
     for quantity in quantities:
+        if quantity.optional:
+            continue  # follows the calls that brought it, many tokens at a time
         kind = (quantity.component, quantity.model)
         amounts[*kind, seen[kind]] = quantity.amount
         seen[kind] += 1

@@ -13,7 +13,7 @@ from llmtrace.pricing.reading import load_book
 CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls", "code_interpreter_calls",
-    "image_generation_calls",
+    "image_generation_calls", "containers",
 })  # fmt: skip
 FACT_KEYS = frozenset({"http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type"})
 # Results of a batch that never ran: https://platform.claude.com/docs/en/build-with-claude/batch-processing

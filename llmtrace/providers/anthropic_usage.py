@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, as_mapping, as_text, count, read_count, require
+from llmtrace.providers.base import Billing, as_mapping, as_text, count, measure, read_count, require
 
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.
@@ -64,6 +64,8 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: a count is negative, or there is no input count.
     """
+    session = as_mapping(usage.get("session"))
+    usage = session or usage
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
     quantities = _turn(usage, None)
@@ -71,6 +73,8 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         quantities += _turn(turn, as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None)
     searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
     quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    # A managed agent's session is billed by its running time too.
+    quantities.append(Quantity("session_hour", measure(session, "running_hours") or Decimal(0), "hour"))
     tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
     conditions: dict[str, Any] = {"input_tokens": total_in}
     if stated.get("batch") or tier == "batch":

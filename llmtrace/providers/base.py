@@ -7,6 +7,7 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
@@ -24,13 +25,14 @@ class Billing:
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
     `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
-    in advance.
+    in advance. `assumption`: what the price rests on that nobody stated; the cost is then an estimate.
     """
 
     quantities: tuple[Quantity, ...]
     conditions: Mapping[str, Any] = field(default_factory=dict)
     committed: bool = False
     refused: bool = False
+    assumption: str | None = None
 
 
 class Fold(Protocol):
@@ -182,6 +184,21 @@ def count(usage: Mapping[str, Any], *names: str) -> int | None:
                 raise InvalidUsage(f"{name} is {str(value)[:40]}")
             return number
     return None
+
+
+def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:
+    """NAME of USAGE as an exact decimal, for a bill: seconds or hours, which need not be whole; None if not stated.
+
+    Raises:
+        InvalidUsage: it is no amount.
+    """
+    value = usage.get(name)
+    if value is None:
+        return None
+    number = as_float(value)
+    if number is None or not 0 <= number <= MAX_COUNT:
+        raise InvalidUsage(f"{name} is {str(value)[:40]}")
+    return Decimal(str(value))
 
 
 def read_count(usage: Mapping[str, Any], *names: str) -> int | None:

@@ -12,10 +12,16 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, read_count, require
+from llmtrace.providers import openai_fees
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
+# Chat, Responses and images, then realtime and transcription, name the parts of a count differently.
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+# Where image tokens have a rate of their own; elsewhere they are part of the text.
+IMAGES_APART = ("images.", "realtime")
 # The answer to a request for `fast` or `priority` says `priority`; both are one price.
 TIERS = {"auto": None, "standard": "default", "fast": "priority"}
 CACHE_WRITE_TTLS = (("ttl_30m_tokens", "cache_write"), ("ttl_12h_tokens", "cache_write_12h"))
@@ -23,8 +29,7 @@ CACHE_WRITE_TTLS = (("ttl_30m_tokens", "cache_write"), ("ttl_12h_tokens", "cache
 
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words: the totals are OpenAI's own."""
-    into = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    out = _details(usage, "completion_tokens_details", "output_tokens_details")
+    into, out = _details(usage, *INPUT_DETAILS), _details(usage, *OUTPUT_DETAILS)
     return Usage(
         input_tokens=read_count(usage, *INPUT),
         cached_input_tokens=read_count(into, "cached_tokens"),
@@ -59,26 +64,49 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: a part is larger than its whole, or there is no input count.
     """
-    into = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    out = _details(usage, "completion_tokens_details", "output_tokens_details")
-    total_in, total_out = require(usage, *INPUT), count(usage, *OUTPUT) or 0
-    cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
-    audio_in, audio_out = count(into, "audio_tokens") or 0, count(out, "audio_tokens") or 0
-    fresh = total_in - cached - written - audio_in
-    if fresh < 0:
-        raise InvalidUsage(f"cached, written and audio tokens exceed the input of {total_in} tokens")
-    if audio_out > total_out:
-        raise InvalidUsage(f"audio tokens exceed the output of {total_out} tokens")
+    endpoint = as_text(stated.get("endpoint")) or ""
+    counted = openai_fees.counted_otherwise(usage, endpoint)
+    if counted:
+        return Billing((*counted, *openai_fees.tools(stated)), _conditions(stated, 0))
+    total_in = require(usage, *INPUT)
     quantities = [
-        _tokens("input_uncached", fresh),
-        _tokens("input_cached", cached),
-        *_writes(into, written, stated.get("cache_ttl")),
-        _tokens("input_audio", audio_in),
-        _tokens("output", total_out - audio_out),
-        _tokens("output_audio", audio_out),
-        *_tools(stated),
+        *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
+        *_output(_details(usage, *OUTPUT_DETAILS), count(usage, *OUTPUT) or 0, endpoint),
+        *openai_fees.tools(stated),
     ]
     return Billing(tuple(quantities), _conditions(stated, total_in))
+
+
+def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpoint: str) -> list[Quantity]:
+    """The input by modality, what was read from a cache apart; cached tokens are text where nothing else is said."""
+    kinds = ("audio", "image") if endpoint.startswith(IMAGES_APART) else ("audio",)
+    split = as_mapping(into.get("cached_tokens_details"))
+    cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
+    parts: list[Quantity] = []
+    fresh, cached_text = total - cached - written, cached
+    for kind in kinds:
+        both, read = count(into, f"{kind}_tokens") or 0, count(split, f"{kind}_tokens") or 0
+        if read > both:
+            raise InvalidUsage(f"cached {kind} tokens exceed the {both} {kind} tokens of the input")
+        parts += [_tokens(f"input_{kind}", both - read), _tokens(f"input_{kind}_cached", read)]
+        fresh, cached_text = fresh - (both - read), cached_text - read
+    if fresh < 0 or cached_text < 0:
+        raise InvalidUsage(f"cached, written and {' and '.join(kinds)} tokens exceed the input of {total} tokens")
+    text = [_tokens("input_uncached", fresh), _tokens("input_cached", cached_text)]
+    return [*text, *_writes(into, written, stated.get("cache_ttl")), *parts]
+
+
+def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]:
+    """The output by modality: where usage does not split it, all of it is what the endpoint makes."""
+    audio = count(out, "audio_tokens")
+    image = count(out, "image_tokens") if endpoint.startswith(IMAGES_APART) else 0
+    if audio is None:
+        audio = total if endpoint == "audio.speech" else 0
+    if image is None:
+        image = total - (count(out, "text_tokens") or 0) if endpoint.startswith("images.") else 0
+    if audio + image > total or image < 0:
+        raise InvalidUsage(f"audio and image tokens exceed the output of {total} tokens")
+    return [_tokens("output", total - audio - image), _tokens("output_audio", audio), _tokens("output_image", image)]
 
 
 def _details(usage: RawUsage, *names: str) -> Mapping[str, Any]:
@@ -97,27 +125,6 @@ def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
         if sum(n for _, n in parts) == written:
             return [_tokens(component, n) for component, n in parts]
     return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
-
-
-def _tools(stated: Mapping[str, Any]) -> list[Quantity]:
-    """Fees per tool call: counted in the response's output items, so the caller states them."""
-    fees = []
-    searches = count(stated, "web_search_calls")
-    if searches:
-        preview = stated.get("tool") == "web_search_preview"
-        fees.append(Quantity("web_search_preview" if preview else "web_search", Decimal(searches), "call"))
-    files = count(stated, "file_search_calls")
-    if files:
-        fees.append(Quantity("file_search", Decimal(files), "call"))
-    runs = count(stated, "code_interpreter_calls")
-    if runs:
-        # Billed by the container's session, which many calls may share: no call has a price of its own.
-        fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
-    images = count(stated, "image_generation_calls")
-    if images:
-        # Billed by the tokens of an image model that the response does not name.
-        fees.append(Quantity("image_generation", Decimal(images), "call"))
-    return fees
 
 
 def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:

@@ -303,10 +303,25 @@ def test_batch_does_not_discount_web_searches() -> None:
 
 
 def test_fee_that_nobody_can_know_makes_the_bill_partial() -> None:
-    # A search on gpt-4.1-mini bills a block of input tokens that usage may or may not contain.
-    cost = openai(chat(1000, 100), "gpt-4.1-mini", "2026-02-01", web_search_calls=1, tool="web_search")
+    # Code runs in a container that many calls may share, and whose sessions nobody stated.
+    cost = openai(chat(1000, 100), "gpt-4.1-mini", "2026-02-01", code_interpreter_calls=1)
     assert (cost.status, usd(cost)) == ("partial", "0.00056")
-    assert "web_search" in (cost.reason or "")
+    assert "code_interpreter" in (cost.reason or "")
+
+
+def test_search_that_bills_a_block_of_tokens_is_an_estimate() -> None:
+    # 1,000 × 0.40 + 100 × 1.60 per million; 2 searches × 10 / 1,000; and 2 × 8,000 × 0.40 per million, of which the
+    # price page does not say whether usage contains them: 0.00056 + 0.02 + 0.0064.
+    cost = openai(chat(1000, 100), "gpt-4.1-mini", "2026-02-01", web_search_calls=2, tool="web_search")
+    assert (cost.status, usd(cost)) == ("estimated", "0.02696")
+    assert "8,000" in (cost.reason or "")
+
+
+def test_search_of_a_model_without_blocks_bills_no_block() -> None:
+    # 1,000 × 2.50 + 100 × 10.00 per million, and 2 × 10 / 1,000.
+    cost = openai(chat(1000, 100), "gpt-4o-2024-08-06", "2026-02-01", web_search_calls=2, tool="web_search")
+    assert (cost.status, usd(cost)) == ("exact", "0.0235")
+    assert "web_search_content" not in {i.component for i in cost.items}
 
 
 # --- time ------------------------------------------------------------------------------------------------------------

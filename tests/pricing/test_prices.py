@@ -29,9 +29,21 @@ BOOK = load_book()
 PLAIN_DECIMAL = re.compile(r"(0|[1-9]\d*)(\.\d+)?")
 TOKEN_COMPONENTS = frozenset({
     "input_uncached", "input_cached", "cache_write", "cache_write_12h", "cache_write_5m", "cache_write_1h", "output",
-    "input_audio", "output_audio",
+    "input_audio", "input_audio_cached", "output_audio", "input_image", "input_image_cached", "output_image",
+    "web_search_content",
 })  # fmt: skip
-FEE_COMPONENTS = frozenset({"web_search", "web_search_preview", "file_search"})
+# Component to its unit, and how many units prices are printed for.
+FEE_COMPONENTS = {
+    "web_search": ("call", 1000),
+    "web_search_preview": ("call", 1000),
+    "file_search": ("call", 1000),
+    "seconds": ("second", 60),
+    "characters": ("character", 1_000_000),
+    "image": ("image", 1),
+    "request": ("request", 1),
+    "container_session": ("session", 1),
+    "session_hour": ("hour", 1),
+}
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 each_file = pytest.mark.parametrize("name", FILES)
@@ -143,10 +155,10 @@ def test_rates_are_plain_decimals_in_quotes(name: str) -> None:
             assert isinstance(rate, str) and PLAIN_DECIMAL.fullmatch(rate), (model, rate)
 
 
-def test_tokens_are_priced_only_under_components_that_usage_is_split_into() -> None:
+def test_prices_are_only_for_components_that_usage_is_split_into() -> None:
     for price in BOOK.prices:
-        assert price.component in (TOKEN_COMPONENTS if price.unit == "token" else FEE_COMPONENTS), price.id
-        assert price.per == (1_000_000 if price.unit == "token" else 1000), price.id
+        tokens = ("token", 1_000_000) if price.component in TOKEN_COMPONENTS else None
+        assert (price.unit, price.per) == (tokens or FEE_COMPONENTS[price.component]), price.id
 
 
 def test_no_two_prices_answer_the_same_call() -> None:
@@ -181,8 +193,8 @@ def test_band_below_a_threshold_meets_the_band_above_it() -> None:
     assert all(len(ts) <= 1 for ts in thresholds.values())
 
 
-def test_each_model_has_a_price_for_input_at_its_first_moment() -> None:
-    for provider, model in {(p.provider, p.model) for p in BOOK.prices}:
+def test_each_model_billed_by_tokens_has_a_price_for_input_at_its_first_moment() -> None:
+    for provider, model in {(p.provider, p.model) for p in BOOK.prices if p.unit == "token"}:
         first = min(p.valid_from for p in BOOK.rows(provider, model))
         conditions = {**CONDITION_DEFAULTS, "input_tokens": 1}
         assert BOOK.find_price(provider, model, "input_uncached", conditions, first), model
@@ -194,7 +206,11 @@ def test_each_input_price_has_an_output_price_beside_it_but_for_embeddings() -> 
             continue
         for row in rows:
             conditions = {**CONDITION_DEFAULTS, **row.when, "input_tokens": _band(row)[0]}
-            assert BOOK.find_price(provider, model, "output", conditions, row.valid_from), row.id
+            outputs = [
+                BOOK.find_price(provider, model, made, conditions, row.valid_from)
+                for made in ("output", "output_audio", "output_image")
+            ]
+            assert any(outputs), row.id
 
 
 def test_aliases_stand_for_models_of_the_book_and_for_one_at_a_time() -> None:
