@@ -56,7 +56,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     by_request = priced == {REQUEST.component}
     if not usage and not by_request:
         return _unpriced(book, "the provider reported no usage")
-    stated = {**facts.conditions, "endpoint": facts.endpoint}
+    stated = {**facts.conditions, "provider": facts.provider, "endpoint": facts.endpoint}
     try:
         terms = Billing(()) if not usage or by_request else adapter.bill(usage, stated, facts.finish_reasons)
     except InvalidUsage as err:

@@ -13,9 +13,13 @@ from llmtrace.pricing.reading import load_book
 CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls", "code_interpreter_calls",
-    "image_generation_calls", "containers",
+    "image_generation_calls", "containers", "deployment_type",
 })  # fmt: skip
-FACT_KEYS = frozenset({"http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type"})
+FACT_KEYS = frozenset({
+    "underlying_model", "http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type",
+})  # fmt: skip
+# Names that providers go by elsewhere, and the book's.
+PROVIDER_NAMES = {"azure.openai": "azure.ai.openai"}
 # Results of a batch that never ran: https://platform.claude.com/docs/en/build-with-claude/batch-processing
 BATCH_NOT_RUN = frozenset({"errored", "canceled", "expired"})
 INFORMATIVE_KEYS = frozenset({"requested_service_tier", "requested_speed", "stream_events", "ambiguous", "betas"})
@@ -33,7 +37,8 @@ def price(
 
     AT is when the request was made (default: now; a naive time is UTC): prices are dated. CONTEXT states what a price
     depends on and usage does not say: `service_tier`, `batch`, `speed`, `geo`, `regional_processing`, `cache_ttl`,
-    `http_status`, `stop_reason`, `aborted`, `batch_result_type`. The cost's `total_usd` is None where the book has no
+    `http_status`, `stop_reason`, `aborted`, `batch_result_type`, and for Azure `deployment_type`, `region` and the
+    `underlying_model` of a deployment whose name is MODEL. The cost's `total_usd` is None where the book has no
     honest price.
 
     Raises:
@@ -46,8 +51,8 @@ def price(
         raise ConfigError(f"context has no key {', '.join(sorted(unknown))}; it takes {known}")
     moment = at or datetime.now(UTC)
     facts = PricingFacts(
-        provider=provider,
-        models=(model,),
+        provider=PROVIDER_NAMES.get(provider, provider),
+        models=(context.get("underlying_model") or model,),
         at=moment if moment.tzinfo else moment.replace(tzinfo=UTC),
         endpoint=endpoint,
         conditions={k: v for k, v in context.items() if k in CONDITION_KEYS},

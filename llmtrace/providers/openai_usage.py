@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers import openai_fees
+from llmtrace.providers import azure_usage, openai_fees
 from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require
 
 INPUT = ("prompt_tokens", "input_tokens")
@@ -59,11 +59,16 @@ def denormalise(usage: Usage) -> RawUsage:
 
 
 def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
-    """USAGE as disjoint quantities, under what the call STATED.
+    """USAGE as disjoint quantities, under what the call STATED, its `provider` and `endpoint` among it.
 
     Raises:
         InvalidUsage: a part is larger than its whole, or there is no input count.
     """
+    terms = _bill(usage, stated)
+    return azure_usage.deployed(terms, stated) if stated.get("provider") == azure_usage.PROVIDER else terms
+
+
+def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
     counted = openai_fees.counted_otherwise(usage, endpoint)
     if counted:
@@ -138,4 +143,6 @@ def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:
     region = stated.get("regional_processing") or stated.get("region")
     if region:
         conditions["region"] = region
+    if stated.get("deployment_type"):
+        conditions["deployment"] = stated["deployment_type"]
     return conditions
