@@ -89,17 +89,21 @@ def show(model: str, provider: str | None, at: str | None, as_json: bool) -> Non
 
 def _table(prices: Iterable[Price]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("component", "when"):
+    rows = list(prices)
+    several = len({p.provider for p in rows}) > 1
+    for name in ("provider", "component", "when")[not several :]:
         table.add_column(name, overflow="fold")
     table.add_column("rate", justify="right", no_wrap=True)
     for name in ("from", "until", "read on"):
         table.add_column(name, no_wrap=True)
-    for p in prices:
+    for p in rows:
         until = f"{p.valid_to:%Y-%m-%d}" if p.valid_to else ""
         if p.guaranteed_until is not None:
             until = f"{until} guaranteed {p.guaranteed_until:%Y-%m-%d}".strip()
         rate = f"${p.rate_usd:f} / " + (f"{p.per:,} {p.unit}s" if p.per != 1 else p.unit)
-        table.add_row(p.component, Text(_conditions(p.when)), rate, f"{p.valid_from:%Y-%m-%d}", until, p.verified_at)
+        owner = [p.provider] if several else []
+        days = f"{p.valid_from:%Y-%m-%d}", until, p.verified_at
+        table.add_row(*owner, p.component, Text(_conditions(p.when)), rate, *days)
     return table
 
 

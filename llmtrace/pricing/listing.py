@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from llmtrace.model import Price
-from llmtrace.pricing.book import Multiplier, PriceBook
+from llmtrace.pricing.book import EVERY_MODEL, Multiplier, PriceBook
 
 
 def list_prices(book: PriceBook, model: str, provider: str | None, at: datetime) -> list[Price]:
@@ -28,7 +28,7 @@ def list_names(book: PriceBook, provider: str | None) -> dict[str, datetime]:
     """Every model and alias of PROVIDER, or of all, with the first day that it has a price of."""
     names: dict[str, datetime] = {}
     for price in book.prices:
-        if provider in (None, price.provider):
+        if provider in (None, price.provider) and price.model != EVERY_MODEL:
             names[price.model] = min(price.valid_from, names.get(price.model, price.valid_from))
     for alias in book.aliases:
         owner, _, name = alias.name.partition("/")
@@ -55,7 +55,7 @@ def summarise_book(book: PriceBook, now: datetime) -> dict[str, Any]:
         "providers": [
             {
                 "provider": provider,
-                "models": len({p.model for p in prices}),
+                "models": len({p.model for p in prices} - {EVERY_MODEL}),
                 "rows": len(prices),
                 "valid": sum(holds(p, now) for p in prices),
                 **_checks(p for p in prices if holds(p, now)),
