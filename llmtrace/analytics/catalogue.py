@@ -60,7 +60,7 @@ COLUMNS: Mapping[str, str] = {
     "errors": "How many of them failed.",
     "cost_usd": "What they cost together, in US dollars, exactly; null where no cost is known.",
     "unpriced_calls": "Calls whose cost is not known, and so not in the sum.",
-    "estimated_calls": "Calls whose cost rests on an estimate of their tokens.",
+    "estimated_calls": "Calls whose cost rests on an estimate, mostly of their tokens.",
     "input_tokens": "Tokens sent, cached ones included.",
     "cached_input_tokens": "Tokens sent that were read from a cache.",
     "cache_write_tokens": "Tokens sent that were written to a cache.",

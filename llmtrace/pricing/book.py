@@ -5,7 +5,7 @@ month's prices. Every condition a provider prices by (tier, batch, speed, geogra
 where a call states a condition that no row and no multiplier answers, there is no price, rather than the standard one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -91,7 +91,7 @@ class PriceBook:
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
-    _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
+    _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
     _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
     _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
@@ -101,7 +101,8 @@ class PriceBook:
         """Index the rows."""
         for price in self.prices:
             self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
-            self._models.add((price.provider, price.model))
+            if price.model != EVERY_MODEL:
+                self._models.setdefault((price.provider, price.model), set()).add(price.component)
             self._providers.add(price.provider)
         for multiplier in self.multipliers:
             for name in multiplier.models:
@@ -130,9 +131,9 @@ class PriceBook:
             return None if found is None else Match(found.model, "family")
         return None
 
-    def components(self, provider: str, model: str) -> frozenset[str]:
+    def components(self, provider: str, model: str) -> Set[str]:
         """What MODEL has prices of its own for, at any time."""
-        return frozenset(c for p, m, c in self._rows if (p, m) == (provider, model))
+        return self._models.get((provider, model), frozenset())
 
     def rows(self, provider: str, model: str | None = None) -> list[Price]:
         """Rows of PROVIDER, or of one MODEL of it."""

@@ -4,7 +4,7 @@ The provider's adapter splits usage into disjoint quantities; the book has at mo
 price stays without one: the call is then `partial` or `unpriced`, never cheaper.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -52,7 +52,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if adapter is None or not book.has_provider(facts.provider):
         return _unpriced(book, f"no prices for provider {facts.provider}")
     match = _find_model(book, facts)
-    priced = frozenset() if match is None else book.components(facts.provider, match)
+    priced: Set[str] = frozenset() if match is None else book.components(facts.provider, match)
     by_request = priced == {REQUEST.component}
     if not usage and not by_request:
         return _unpriced(book, "the provider reported no usage")

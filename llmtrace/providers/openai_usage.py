@@ -143,6 +143,7 @@ def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:
     region = stated.get("regional_processing") or stated.get("region")
     if region:
         conditions["region"] = region
-    if stated.get("deployment_type"):
-        conditions["deployment"] = stated["deployment_type"]
+    deployment = as_text(stated.get("deployment_type"))
+    if deployment is not None:
+        conditions["deployment"] = deployment
     return conditions
