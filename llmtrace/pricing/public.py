@@ -13,7 +13,7 @@ from llmtrace.pricing.reading import load_book
 CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls", "code_interpreter_calls",
-    "image_generation_calls",
+    "image_generation_calls", "grounded_prompts", "grounding_queries",
 })  # fmt: skip
 FACT_KEYS = frozenset({"http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type"})
 # Results of a batch that never ran: https://platform.claude.com/docs/en/build-with-claude/batch-processing
@@ -33,8 +33,8 @@ def price(
 
     AT is when the request was made (default: now; a naive time is UTC): prices are dated. CONTEXT states what a price
     depends on and usage does not say: `service_tier`, `batch`, `speed`, `geo`, `regional_processing`, `cache_ttl`,
-    `http_status`, `stop_reason`, `aborted`, `batch_result_type`. The cost's `total_usd` is None where the book has no
-    honest price.
+    `grounded_prompts`, `grounding_queries`, `http_status`, `stop_reason`, `aborted`, `batch_result_type`. The cost's
+    `total_usd` is None where the book has no honest price.
 
     Raises:
         ConfigError: CONTEXT has a key that pricing does not know, so that nothing is priced as if it were not there.
