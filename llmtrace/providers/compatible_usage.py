@@ -40,6 +40,9 @@ def read_counts(usage: RawUsage, read: Read) -> Counts:
     reasoning = read(out, "reasoning_tokens")
     if reasoning and None not in (total_in, total_out) and total == (total_in or 0) + (total_out or 0) + reasoning:
         total_out = (total_out or 0) + reasoning
+    if reasoning is not None and total_out is not None:
+        # OpenRouter counts reasoning with a tokenizer of its own, which may find more than the whole output has.
+        reasoning = min(reasoning, total_out)
     cached = read(into, "cached_tokens")
     return Counts(
         total_in=total_in,
