@@ -8,6 +8,7 @@ import pytest
 
 import llmtrace
 from llmtrace.model import Cost
+from llmtrace.pricing import PricingFacts, load_book, price_usage
 from llmtrace.providers import USAGE_FAMILIES
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)  # a Saturday
@@ -82,6 +83,23 @@ BILLS: list[tuple[str, str, dict[str, Any], datetime, dict[str, Any], str]] = [
          "output_tokens": 500},
         NOW, {}, "0.0195",
     ),
+    # one-hour writes: 300 × $2 beside 100 × $1 and 10 × $5, and a tenth more in Europe
+    (
+        "aws.bedrock", "eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+        {"inputTokens": 100, "outputTokens": 10, "cacheWriteInputTokens": 300, "totalTokens": 410,
+         "cacheDetails": [{"ttl": "1h", "inputTokens": 300}]},
+        NOW, {}, "0.000825",
+    ),
+    ("aws.bedrock", "us.amazon.nova-2-lite-v1:0", {"inputTokens": 1000, "outputTokens": 100}, NOW, {}, "0.000605"),
+    # 10,000 × $0.15 + 1,000 × $0.60
+    ("groq", "openai/gpt-oss-120b", PLAIN, NOW, {}, "0.0021"),
+    # 1,000 × $2.50 + 100 × $10: what is billed, not what the model saw
+    (
+        "cohere", "command-a-03-2025",
+        {"billed_units": {"input_tokens": 1000, "output_tokens": 100}, "tokens": {"input_tokens": 9000}},
+        NOW, {}, "0.0035",
+    ),
+    ("mistral_ai", "mistral-small-latest", PLAIN, NOW, {}, "0.0021"),
     ("mistral_ai", "mistral-large-2512", PLAIN, NOW, {}, "0.0065"),
     ("mistral_ai", "mistral-large-2512", PLAIN, NOW, {"batch": True}, "0.00325"),
     # a price of its time: 10,000 × $8 + 1,000 × $24
@@ -130,6 +148,12 @@ def test_what_the_provider_reports_is_the_cost_and_says_so() -> None:
     assert [(i.component, i.cost_usd, i.price_id) for i in cost.items] == [("provider_reported", cost.total_usd, None)]
     assert price("perplexity", "sonar", {"cost": {"total_cost": 0.00519}}).total_usd == Decimal("0.00519")
     assert price("x_ai", "grok-9", {"cost_in_usd_ticks": 160708500}).total_usd == Decimal("0.01607085")
+
+
+def test_a_bedrock_answer_that_names_the_bare_model_costs_what_was_asked_for() -> None:
+    usage = {"input_tokens": 1000, "output_tokens": 100}
+    facts = PricingFacts("aws.bedrock", ("claude-sonnet-4-5-20250929", f"us.{SONNET}"), NOW)
+    assert price_usage(load_book(), usage, facts).total_usd == Decimal("0.00495")
 
 
 def test_reported_cost_of_a_broken_off_answer_is_a_lower_bound() -> None:
