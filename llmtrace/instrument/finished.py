@@ -8,6 +8,7 @@ from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
+from llmtrace.providers import find_usage
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -81,7 +82,8 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
 def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
+    meaning = find_usage(invocation.request.provider) or invocation.family
+    partial = quietly(meaning.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
     # The provider's last word was a failure before any output: what that costs, it does not say.

@@ -7,7 +7,7 @@ where a call states a condition that no row and no multiplier answers, there is 
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,10 @@ from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
 
 TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
+THINKING = "thinking"  # whether the model thought before it answered
+HOURS = "hours"  # `peak` or `off_peak`, by the clock
+# A row that does not name one of these holds for any of it.
+OPEN_CONDITIONS = frozenset({TOKENS, THINKING, HOURS})
 
 # What a call is taken to be where it states nothing else; a row's `when` leaves these out.
 CONDITION_DEFAULTS: Mapping[str, Any] = {
@@ -73,6 +77,21 @@ class FreeRefusals:
 
 
 @dataclass(frozen=True, slots=True)
+class PeakHours:
+    """When MODELS cost their peak rate: `spans` are minutes of the day in UTC, `days` ISO weekdays (1 is Monday)."""
+
+    models: frozenset[str]
+    spans: tuple[tuple[int, int], ...]
+    days: frozenset[int]
+
+    def holds(self, at: datetime) -> bool:
+        """Whether AT is in one of them."""
+        at = at.astimezone(UTC)
+        minute = at.hour * 60 + at.minute
+        return at.isoweekday() in self.days and any(start <= minute < end for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
 class PricedRate:
     """A price together with the multipliers that the call's conditions call for."""
 
@@ -90,6 +109,7 @@ class PriceBook:
     multipliers: tuple[Multiplier, ...] = ()
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
+    peak_hours: tuple[PeakHours, ...] = ()
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
@@ -149,12 +169,18 @@ class PriceBook:
         """
         multipliers = tuple(m for m in self._factors.get((provider, model), ()) if _multiplies(m, conditions, at))
         answered = {key for m in multipliers for key in m.when}
-        stated = {k: v for k, v in conditions.items() if k not in answered and v != CONDITION_DEFAULTS.get(k)}
-        tokens = stated.pop(TOKENS, None)
+        stated = {
+            k: v
+            for k, v in conditions.items()
+            if k not in answered and k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)
+        }
         found = [
             price
             for price in self._candidates(provider, model, component, stated)
-            if _holds(price.valid_from, price.valid_to, at) and _in_range(tokens, price.when.get(TOKENS))
+            if _holds(price.valid_from, price.valid_to, at)
+            and _in_range(conditions.get(TOKENS), price.when.get(TOKENS))
+            and price.when.get(THINKING) in (None, conditions.get(THINKING))
+            and price.when.get(HOURS) in (None, self._hours(provider, model, at))
         ]
         if len(found) > 1:
             raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
@@ -170,8 +196,12 @@ class PriceBook:
             for r in self.free_refusals
         )
 
+    def _hours(self, provider: str, model: str, at: datetime) -> str:
+        name = f"{provider}/{model}"
+        return "peak" if any(name in p.models and p.holds(at) for p in self.peak_hours) else "off_peak"
+
     def _candidates(self, provider: str, model: str, component: str, stated: Mapping[str, Any]) -> list[Price]:
-        """Rows for COMPONENT of MODEL whose conditions, but for the request's size, are the STATED ones."""
+        """Rows for COMPONENT of MODEL whose conditions, but for the open ones, are the STATED ones."""
         key = (provider, model, component, frozenset(stated.items()))
         if key not in self._found:
             own = self._rows.get((provider, model, component), [])
@@ -181,8 +211,8 @@ class PriceBook:
 
 
 def _conditions(price: Price) -> dict[str, Any]:
-    """What PRICE holds under beside the request's size; what a row leaves out is the default, not "any"."""
-    return {k: v for k, v in price.when.items() if k != TOKENS and v != CONDITION_DEFAULTS.get(k)}
+    """What PRICE holds under beside the open conditions; what a row leaves out is the default, not "any"."""
+    return {k: v for k, v in price.when.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
 
 
 def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.cost import PricingFacts, price_usage
-from llmtrace.providers import find_provider
+from llmtrace.providers import find_usage
 from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
@@ -62,7 +62,7 @@ def billed_usage(call: Call) -> RawUsage | None:
         return reported
     if reported is not None and "output_tokens" in reported:
         return {**reported, "output_tokens": call.usage.output_tokens}
-    family = find_provider(call.request.provider)
+    family = find_usage(call.request.provider)
     return None if family is None else family.denormalise(call.usage)
 
 

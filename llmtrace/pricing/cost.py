@@ -11,8 +11,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
-from llmtrace.pricing.book import CONDITION_DEFAULTS, PriceBook, PricedRate
-from llmtrace.providers import Billing, InvalidUsage, find_provider
+from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, PriceBook, PricedRate
+from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
 EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # What a column of the store can hold.
@@ -48,10 +48,10 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
         return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
-    adapter = find_provider(facts.provider)
-    if adapter is None or not book.has_provider(facts.provider):
+    adapter = find_usage(facts.provider)
+    if adapter is None:
         return _unpriced(book, f"no prices for provider {facts.provider}")
-    match = _find_model(book, facts)
+    match, named = _find_model(book, adapter, facts)
     priced: Set[str] = frozenset() if match is None else book.components(facts.provider, match)
     by_request = priced == {REQUEST.component}
     if not usage and not by_request:
@@ -61,11 +61,15 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
         terms = Billing(()) if not usage or by_request else adapter.bill(usage, stated, facts.finish_reasons)
     except InvalidUsage as err:
         return Cost("invalid_usage", None, reason=str(err), price_book=book.version)
+    if terms.reported_usd is not None:
+        return _reported(book, facts, terms.reported_usd)
+    if not book.has_provider(facts.provider):
+        return _unpriced(book, f"no prices for provider {facts.provider}")
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
     if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
-    conditions = {**CONDITION_DEFAULTS, **terms.conditions}
+    conditions = {**CONDITION_DEFAULTS, **terms.conditions, **named}
     quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
     billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
     billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
@@ -73,15 +77,40 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     return _sum_up(book, facts, tuple(item for _, item in billed), terms.committed, unsure)
 
 
-def _find_model(book: PriceBook, facts: PricingFacts) -> str | None:
-    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it."""
+def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
+    """The provider's own word for what the call cost, as its only item."""
+    amount = reported_usd.quantize(TWELVE_PLACES, context=EXACT)
+    if amount >= MAX_COST_USD:
+        return Cost("invalid_usage", None, reason=f"one call for {amount:.0f} USD", price_book=book.version)
+    item = CostItem(
+        component="provider_reported",
+        quantity=ONE,
+        unit="call",
+        rate_usd=amount,
+        per=1,
+        multiplier=ONE,
+        multiplier_reason=None,
+        cost_usd=amount,
+        price_id=None,
+        note=f"the amount that {facts.provider} reported",
+    )
+    status: CostStatus = "provider_reported" if facts.usage_complete else "lower_bound"
+    return Cost(status, amount, (item,), item.note, book.version)
+
+
+def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> tuple[str | None, Mapping[str, Any]]:
+    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it.
+
+    With the conditions that the name states.
+    """
     for i, name in enumerate(facts.models):
-        if i and not facts.models[0].startswith(name):
+        model, named = adapter.read_model(name)
+        if i and not facts.models[0].startswith(name) and facts.models[0] not in model:
             continue
-        match = book.find_model(facts.provider, name, facts.at)
+        match = book.find_model(facts.provider, model, facts.at)
         if match is not None:
-            return match.model
-    return None
+            return match.model, named
+    return None, {}
 
 
 def _item(
@@ -127,7 +156,7 @@ def _expired(found: PricedRate, at: datetime) -> datetime | None:
 
 def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity) -> CostItem:
     stated = ", ".join(
-        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k != "input_tokens"
+        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k not in OPEN_CONDITIONS
     )
     return CostItem(
         component=quantity.component,

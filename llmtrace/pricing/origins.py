@@ -13,7 +13,7 @@ from typing import Any
 
 from llmtrace.model import Call
 from llmtrace.pricing.calls import billed_usage, call_conditions
-from llmtrace.providers import InvalidUsage, find_provider
+from llmtrace.providers import InvalidUsage, find_usage
 
 Path = tuple[str | int, ...]
 # Component, model, and which of several of them.
@@ -27,7 +27,7 @@ def count_origins(call: Call) -> list[tuple[str, Decimal, str | None]]:
 
     Empty where the provider's own usage is not what was billed.
     """
-    usage, family = billed_usage(call), find_provider(call.request.provider)
+    usage, family = billed_usage(call), find_usage(call.request.provider)
     if family is None or not usage or usage is not call.response.usage:
         return []
     stated = call_conditions(call)

@@ -13,7 +13,7 @@ from llmtrace.pricing.reading import load_book
 CONDITION_KEYS = frozenset({
     "service_tier", "batch", "speed", "geo", "region", "regional_processing", "cache_ttl", "tool",
     "web_search_calls", "file_search_calls", "code_interpreter_calls",
-    "image_generation_calls", "containers", "deployment_type",
+    "image_generation_calls", "containers", "deployment_type", "grounded_prompts", "grounding_queries",
 })  # fmt: skip
 FACT_KEYS = frozenset({
     "underlying_model", "http_status", "stop_reason", "refusal_category", "aborted", "estimated", "batch_result_type",
@@ -37,9 +37,9 @@ def price(
 
     AT is when the request was made (default: now; a naive time is UTC): prices are dated. CONTEXT states what a price
     depends on and usage does not say: `service_tier`, `batch`, `speed`, `geo`, `regional_processing`, `cache_ttl`,
-    `http_status`, `stop_reason`, `aborted`, `batch_result_type`, and for Azure `deployment_type`, `region` and the
-    `underlying_model` of a deployment whose name is MODEL. The cost's `total_usd` is None where the book has no
-    honest price.
+    `grounded_prompts`, `grounding_queries`, `http_status`, `stop_reason`, `aborted`, `batch_result_type`, and for Azure
+    `deployment_type`, `region` and the `underlying_model` of a deployment whose name is MODEL. The cost's `total_usd`
+    is None where the book has no honest price.
 
     Raises:
         ConfigError: CONTEXT has a key that pricing does not know, so that nothing is priced as if it were not there.

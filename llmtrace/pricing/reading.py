@@ -5,13 +5,14 @@ sources:        name -> url, note, verified_at, confidence
 aliases:        what a model name pointed at, and when
 families:       models whose dated snapshots cost the same, seen or not
 multipliers:    factors that the provider defines over its own rates
+peak_hours:     the hours of the day in which models cost their peak rate
 free_refusals:  when a refusal before any output is not charged
 models:         name -> dated entries of rates
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ import yaml
 from llmtrace import resources
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
-from llmtrace.pricing.book import Alias, FreeRefusals, Multiplier, PriceBook
+from llmtrace.pricing.book import Alias, FreeRefusals, Multiplier, PeakHours, PriceBook
 
 PRICES_PACKAGE = "llmtrace.pricing.prices"
 TOKENS_PER_MTOK = 1_000_000
@@ -45,6 +46,7 @@ def read_book(texts: Mapping[str, str]) -> PriceBook:
     multipliers: list[Multiplier] = []
     refusals: list[FreeRefusals] = []
     families: set[str] = set()
+    peaks: list[PeakHours] = []
     for name, text in sorted(texts.items()):
         try:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -52,12 +54,19 @@ def read_book(texts: Mapping[str, str]) -> PriceBook:
             aliases += _read_aliases(data)
             multipliers += _read_multipliers(data)
             refusals += _read_refusals(data)
+            peaks += _read_peak_hours(data)
             families |= {f"{data['provider']}/{f}" for f in data.get("families", ())}
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
             raise PriceBookError(f"{name} is not a price file: {err!r}") from err
     digest = hashlib.sha256("".join(f"{n}\n{t}\n" for n, t in sorted(texts.items())).encode()).hexdigest()
     return PriceBook(
-        digest[:12], tuple(prices), tuple(aliases), tuple(multipliers), tuple(refusals), frozenset(families)
+        digest[:12],
+        tuple(prices),
+        tuple(aliases),
+        tuple(multipliers),
+        tuple(refusals),
+        frozenset(families),
+        tuple(peaks),
     )
 
 
@@ -129,6 +138,21 @@ def _read_refusals(data: Mapping[str, Any]) -> Iterable[FreeRefusals]:
         )
 
 
+def _read_peak_hours(data: Mapping[str, Any]) -> Iterable[PeakHours]:
+    for row in data.get("peak_hours", ()):
+        yield PeakHours(
+            models=frozenset(f"{data['provider']}/{m}" for m in row["models"]),
+            spans=tuple(_minutes(span) for span in row["utc"]),
+            days=frozenset(row["days"]),
+        )
+
+
+def _minutes(span: str) -> tuple[int, int]:
+    """The minutes of the day at which `01:00-04:00` begins and ends."""
+    start, end = (time.fromisoformat(t) for t in span.split("-"))
+    return start.hour * 60 + start.minute, end.hour * 60 + end.minute
+
+
 def _label(when: Mapping[str, Any]) -> str:
     """`/service_tier=flex/input_tokens>272000`: the conditions, so that a row's id says what it is for."""
     signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -137,7 +161,7 @@ def _label(when: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):
             parts += [f"{key}{signs[op]}{limit}" for op, limit in value.items()]
         else:
-            parts.append(key if value is True else f"{key}={value}")
+            parts.append(key if value is True else f"{key}={str(value).lower() if value is False else value}")
     return "".join(f"/{p}" for p in parts)
 
 

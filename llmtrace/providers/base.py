@@ -7,7 +7,7 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
@@ -25,7 +25,8 @@ class Billing:
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
     `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
-    in advance. `assumption`: what the price rests on that nobody stated; the cost is then an estimate.
+    in advance. `assumption`: what the price rests on that nobody stated; the cost is then an estimate. `reported_usd`
+    is what the provider itself says that the call cost.
     """
 
     quantities: tuple[Quantity, ...]
@@ -33,6 +34,7 @@ class Billing:
     committed: bool = False
     refused: bool = False
     assumption: str | None = None
+    reported_usd: Decimal | None = None
 
 
 class Fold(Protocol):
@@ -89,19 +91,34 @@ class Endpoint:
     usage_on_request: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One API family: `sdk` is the Python package, `providers` whoever answers in this protocol."""
+def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
+    """NAME as the book has it, and the conditions that it states: none."""
+    return name, {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFamily:
+    """What the usage objects of `providers` mean, and how they are billed: all that a price needs.
+
+    `read_model` tells what a model's name says beside the model: where it runs, for one.
+    """
+
+    providers: frozenset[str]
+    normalise: Callable[[RawUsage], Usage]
+    denormalise: Callable[[Usage], RawUsage]
+    bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
+    read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(UsageFamily):
+    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol."""
 
     sdk: str
-    providers: frozenset[str]
     endpoints: tuple[Endpoint, ...]
     find_provider_name: Callable[[str | None, str], str]
     read_error: Callable[[Mapping[str, Any]], str | None]
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
-    normalise: Callable[[RawUsage], Usage]
-    denormalise: Callable[[Usage], RawUsage]
-    bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
 
@@ -216,3 +233,14 @@ def require(usage: Mapping[str, Any], *names: str) -> int:
     if value is None:
         raise InvalidUsage(f"usage has no {' or '.join(names)}")
     return value
+
+
+def as_money(value: Any) -> Decimal | None:
+    """VALUE as an amount of money if it can be one, to the digits that were sent; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount < MAX_COUNT else None

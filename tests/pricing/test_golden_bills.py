@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,25 @@ import pytest
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
 from llmtrace.pricing.book import CONDITION_DEFAULTS
+from llmtrace.providers import find_usage
 
 FOLDER = os.environ.get("LLMTRACE_TEST_DATA")
 pytestmark = pytest.mark.skipif(
     not FOLDER, reason="external data: LLMTRACE_TEST_DATA names no folder with the worked bills"
 )
 
-# The bills' names of providers, and the book's.
-PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "azure.openai": "azure.ai.openai"}
+# What the bills call a provider, and what llmtrace does, in OpenTelemetry's words.
+PROVIDERS: Mapping[str, str] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "azure.openai": "azure.ai.openai",
+    "google": "gcp.gemini",
+    "aws.bedrock": "aws.bedrock",
+    "mistral": "mistral_ai",
+    "deepseek": "deepseek",
+    "xai": "x_ai",
+    "openrouter": "openrouter",
+}
 # The bills call one thing by several names, after the turn or the modality it came from.
 COMPONENTS: Mapping[str, str] = {
     "input": "input_uncached",
@@ -55,6 +67,16 @@ COMPONENTS: Mapping[str, str] = {
     "audio_minutes": "seconds",
     "characters": "characters",
     "image": "image",
+    "input_tool_use_prompt": "input_uncached",
+    "cache_miss": "input_uncached",
+    "cache_hit": "input_cached",
+    "cached_content": "input_cached",
+    "cached_audio": "input_audio_cached",
+    "cache_storage": "cache_storage",
+    "output_candidates": "output",
+    "output_thinking": "output",
+    "grounded_prompt": "grounded_prompt",
+    "grounding_search_query": "grounding_query",
     "web_search": "web_search",
     "web_search_call": "web_search",
     "web_search_content_block": "web_search_content",
@@ -65,7 +87,6 @@ COMPONENTS: Mapping[str, str] = {
     "input_not_billed": "",
     "request": "",
 }
-BILLS_AT_LEAST = 126
 
 
 def _read(name: str) -> list[dict[str, Any]]:
@@ -82,11 +103,12 @@ FACTS = _read("price_facts.jsonl")
 
 def _price(case: Mapping[str, Any], **context: Any) -> Cost:
     """The cost of CASE; keys of its usage that begin with `_` are facts of the response outside usage."""
-    usage = case["usage"]
+    usage, context = case["usage"], {**case.get("context", {}), **context}
+    if context.pop("grounding_beyond_free", False) and usage.get("_grounded"):
+        context["grounded_prompts"] = 1
     usage = None if usage is None else {k: v for k, v in usage.items() if not k.startswith("_")}
     at = datetime.fromisoformat(case["request_time"])
-    context = {**case.get("context", {}), **context}
-    return price(usage, case["provider"], case["model"], at, case["endpoint"], context)
+    return price(usage, PROVIDERS[case["provider"]], case["model"], at, case["endpoint"], context)
 
 
 def _by_component(amounts: list[tuple[str, Decimal]]) -> dict[str, Decimal]:
@@ -108,8 +130,8 @@ def test_bill_is_reproduced_to_the_last_digit(bill: dict[str, Any]) -> None:
 
 
 def test_bills_of_every_provider_were_run() -> None:
-    assert len(BILLS) >= BILLS_AT_LEAST
-    assert {bill["provider"] for bill in BILLS} == set(PROVIDERS)
+    assert len(BILLS) == 161
+    assert {bill["provider"] for bill in BILLS} == set(PROVIDERS) - {"openrouter"}
 
 
 @pytest.mark.parametrize("case", EDGES, ids=[case["id"] for case in EDGES])
@@ -157,15 +179,22 @@ KNOWN = [f for f in BILLED if f["component"] != "image" and f["model"] != "-"]
 
 @pytest.mark.parametrize("fact", KNOWN, ids=lambda f: f"{f['model']}-{f['component']}-{f['rate_usd']}")
 def test_book_answers_with_the_published_rate_whenever_it_was_seen(fact: dict[str, Any]) -> None:
-    """Of the bands of input size, which facts do not state, one has the rate."""
-    book, component = load_book(), _component(fact)
+    """Of the bands of input size and of thinking or not, which facts do not state, one has the rate."""
+    book, component, provider = load_book(), _component(fact), PROVIDERS[fact["provider"]]
+    family = find_usage(provider)
+    assert family is not None
+    name, named = family.read_model(fact["model"])
     for seen in map(datetime.fromisoformat, fact["seen_at"]):
-        provider = PROVIDERS[fact["provider"]]
-        match = book.find_model(provider, fact["context"].get("underlying_model", fact["model"]), seen)
+        match = book.find_model(provider, fact["context"].get("underlying_model", name), seen)
         assert match is not None
-        sizes = [{**_conditions(fact), "input_tokens": n} for n in (1, 1_000_000)]
-        found = [book.find_price(provider, match.model, component, c, seen) for c in sizes]
-        rates = {f.price.rate_usd / f.price.per for f in found if f}
+        open_ones = [{"input_tokens": n, "thinking": t} for n in (1, 1_000_000) for t in (False, True)]
+        conditions = [{**_conditions(fact), **named, **some} for some in open_ones]
+        found = [book.find_price(provider, match.model, component, c, seen) for c in conditions]
+        # Most facts state the rate before a factor; Bedrock's state what a scope of inference costs.
+        scoped = provider == "aws.bedrock"
+        rates = {
+            prod((m.factor for m in f.multipliers if scoped), start=f.price.rate_usd) / f.price.per for f in found if f
+        }
         assert Decimal(fact["rate_usd"]) / fact["per"] in rates
 
 

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, Alias, Multiplier
+from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, Alias, Multiplier
 from llmtrace.pricing.reading import PRICES_PACKAGE
 
 CHECKOUT = Path(__file__).parents[2]
@@ -37,6 +37,9 @@ FEE_COMPONENTS = {
     "web_search": ("call", 1000),
     "web_search_preview": ("call", 1000),
     "file_search": ("call", 1000),
+    "grounded_prompt": ("call", 1000),
+    "grounding_query": ("call", 1000),
+    "cache_storage": ("token-hour", 1_000_000),
     "seconds": ("second", 60),
     "characters": ("character", 1_000_000),
     "image": ("image", 1),
@@ -74,8 +77,11 @@ def _band(price: Price) -> tuple[float, float]:
 
 def _same_call(a: Price, b: Price) -> bool:
     """Whether one call could meet the conditions of both rows: what a row leaves out is the default."""
-    keys = (set(a.when) | set(b.when)) - {"input_tokens"}
+    keys = (set(a.when) | set(b.when)) - OPEN_CONDITIONS
     stated = all(a.when.get(k, CONDITION_DEFAULTS[k]) == b.when.get(k, CONDITION_DEFAULTS[k]) for k in keys)
+    stated = stated and all(
+        a.when[k] == b.when[k] for k in OPEN_CONDITIONS - {"input_tokens"} if k in a.when and k in b.when
+    )
     (low_a, high_a), (low_b, high_b) = _band(a), _band(b)
     return stated and low_a <= high_b and low_b <= high_a
 
@@ -139,7 +145,9 @@ def test_price_file_tells_the_editor_its_schema(name: str) -> None:
 def test_each_entry_names_a_listed_source_and_each_source_is_used(name: str) -> None:
     data = FILES[name]
     named = {entry["source"] for _, entry in _entries(data)}
-    named |= {row["source"] for row in (*data.get("aliases", ()), *data.get("multipliers", ()))}
+    named |= {
+        row["source"] for row in (*data.get("aliases", ()), *data.get("multipliers", ()), *data.get("peak_hours", ()))
+    }
     assert named == set(data["sources"])
 
 
@@ -191,23 +199,25 @@ def test_band_below_a_threshold_meets_the_band_above_it() -> None:
     thresholds: dict[tuple[str, str], set[int]] = defaultdict(set)
     for price in BOOK.prices:
         bounds = price.when.get("input_tokens", {})
-        assert set(bounds) in (set(), {"lte"}, {"gt"}), price.id
+        assert set(bounds) in (set(), {"lte"}, {"gt"}, {"lt"}, {"gte"}), price.id
         thresholds[price.provider, price.model] |= set(bounds.values())
-    assert {t for ts in thresholds.values() for t in ts} == {100_000, 200_000, 272_000}
+    assert {t for ts in thresholds.values() for t in ts} == {100_000, 128_000, 200_000, 272_000}
     assert all(len(ts) <= 1 for ts in thresholds.values())
 
 
 def test_each_model_billed_by_tokens_has_a_price_for_input_at_its_first_moment() -> None:
     for provider, model in {(p.provider, p.model) for p in BOOK.prices if p.unit == "token"}:
-        first = min(p.valid_from for p in BOOK.rows(provider, model))
-        conditions = {**CONDITION_DEFAULTS, "input_tokens": 1}
-        assert BOOK.find_price(provider, model, "input_uncached", conditions, first), model
+        rows = BOOK.rows(provider, model)
+        first = min(p.valid_from for p in rows)
+        sorts = [{**CONDITION_DEFAULTS, **p.when, "input_tokens": 1} for p in rows if p.valid_from == first]
+        assert any(BOOK.find_price(provider, model, "input_uncached", c, first) for c in sorts), model
 
 
 def test_each_input_price_has_an_output_price_beside_it_but_for_embeddings() -> None:
     for (provider, model, component), rows in _by_component().items():
-        if component != "input_uncached" or "embedding" in model:
+        if component != "input_uncached" or "embed" in model:
             continue
+        output = "output_image" if model.endswith("-image") else "output"
         for row in rows:
             conditions = {**CONDITION_DEFAULTS, **row.when, "input_tokens": _band(row)[0]}
             outputs = [
