@@ -13,6 +13,7 @@ from typing import Any
 
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
+from llmtrace.pricing.own_rows import Deployment, Free, OwnPrices
 
 TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
 
@@ -55,6 +56,7 @@ class Multiplier:
     valid_from: datetime
     valid_to: datetime | None
     source_url: str
+    components: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,15 @@ class PricedRate:
 
     price: Price
     multipliers: tuple[Multiplier, ...]
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
 class PriceBook:
-    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files."""
+    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files.
+
+    `own` comes before all of it, and its rates are rows as well.
+    """
 
     version: str
     prices: tuple[Price, ...]
@@ -85,8 +91,10 @@ class PriceBook:
     multipliers: tuple[Multiplier, ...] = ()
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
+    own: OwnPrices = field(default_factory=OwnPrices)
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
+    _own_models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
     _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
     _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
@@ -94,10 +102,14 @@ class PriceBook:
 
     def __post_init__(self) -> None:
         """Index the rows."""
+        self._providers.update(d.provider for d in self.own.deployments)
         for price in self.prices:
+            self._providers.add(price.provider)
+            if price.layer == "override":
+                self._own_models.add((price.provider, price.model))
+                continue
             self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
             self._models.add((price.provider, price.model))
-            self._providers.add(price.provider)
         for multiplier in self.multipliers:
             for name in multiplier.models:
                 provider, _, model = name.partition("/")
@@ -123,7 +135,29 @@ class PriceBook:
         if base is not None and f"{provider}/{base}" in self.families:
             found = self.find_model(provider, base, at)
             return None if found is None else Match(found.model, "family")
+        return Match(name, "exact") if (provider, name) in self._own_models else None
+
+    def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
+        """What one of NAMES stands for at PROVIDER by the user's own word, or None."""
+        named = [d for d in self.own.deployments if d.provider == provider and _holds(d.valid_from, d.valid_to, at)]
+        return next((d for name in names for d in named if d.name == name), None)
+
+    def find_free(self, provider: str, host: str | None, names: Iterable[str], at: datetime) -> Free | None:
+        """Why nobody bills a call to PROVIDER at HOST by the user's own word, or None."""
+        for free in self.own.free:
+            is_there = free.provider in (None, provider) and (not free.hosts or host in free.hosts)
+            if (
+                is_there
+                and (not free.models or free.models & set(names))
+                and _holds(free.valid_from, free.valid_to, at)
+            ):
+                return free
         return None
+
+    def stands_for(self, provider: str, name: str, model: str, at: datetime) -> bool:
+        """Whether NAME, as the user wrote it, means MODEL of PROVIDER at AT."""
+        match = self.find_model(provider, name, at) if name not in ("*", model) else None
+        return name in ("*", model) or (match is not None and match.model == model)
 
     def rows(self, provider: str, model: str | None = None) -> list[Price]:
         """Rows of PROVIDER, or of one MODEL of it."""
@@ -141,17 +175,52 @@ class PriceBook:
         answered = {key for m in multipliers for key in m.when}
         stated = {k: v for k, v in conditions.items() if k not in answered and v != CONDITION_DEFAULTS.get(k)}
         tokens = stated.pop(TOKENS, None)
-        found = [
-            price
-            for price in self._candidates(provider, model, component, stated)
-            if _holds(price.valid_from, price.valid_to, at) and _in_range(tokens, price.when.get(TOKENS))
-        ]
+        found = self._in_force((provider, model, component), stated, tokens, at)
         if len(found) > 1:
             raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
         if not found:
             return None
         # Providers define their factors over token prices; a fee per call is the same everywhere.
-        return PricedRate(found[0], multipliers if found[0].unit == "token" else ())
+        factors = multipliers if found[0].unit == "token" else ()
+        if found[0].layer == "override":
+            return PricedRate(found[0], factors, is_own=True)
+        discounts = self.find_discounts(found[0], at)
+        return PricedRate(found[0], (*factors, *discounts), is_own=bool(discounts))
+
+    def find_discounts(self, price: Price, at: datetime) -> tuple[Multiplier, ...]:
+        """The user's own factors over PRICE at AT."""
+        return tuple(
+            d
+            for d in self.own.discounts
+            if _holds(d.valid_from, d.valid_to, at)
+            and (price.component in d.components if d.components else price.unit == "token")
+            and any(
+                provider == price.provider and self.stands_for(provider, name, price.model, at)
+                for provider, _, name in (m.partition("/") for m in d.models)
+            )
+        )
+
+    def _in_force(
+        self, key: tuple[str, str, str], stated: Mapping[str, Any], tokens: int | None, at: datetime
+    ) -> list[Price]:
+        """Rows for KEY (provider, model, component) under the STATED conditions: the user's own, or else the book's."""
+        provider, model, component = key
+        entries = [
+            e
+            for e in self.own.entries
+            if e.first.provider == provider
+            and _holds(e.first.valid_from, e.first.valid_to, at)
+            and self.stands_for(provider, e.first.model, model, at)
+        ]
+        rows = [p for e in entries for p in e.prices if p.component == component and _conditions(p) == stated]
+        own = [p for p in rows if _in_range(tokens, p.when.get(TOKENS))]
+        if own or any(not e.keeps_others for e in entries):
+            return own
+        return [
+            price
+            for price in self._candidates(provider, model, component, stated)
+            if _holds(price.valid_from, price.valid_to, at) and _in_range(tokens, price.when.get(TOKENS))
+        ]
 
     def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
         """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""

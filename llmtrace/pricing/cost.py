@@ -33,6 +33,7 @@ class PricingFacts:
     models: tuple[str, ...]
     at: datetime
     endpoint: str | None = None
+    host: str | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
     http_status: int | None = None
     request_sent: bool = True
@@ -46,6 +47,10 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
         return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
+    free = book.find_free(facts.provider, facts.host, facts.models, facts.at)
+    if free is not None:
+        reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
+        return Cost("not_billed", Decimal(0), reason=reason, price_book=book.version)
     adapter = find_provider(facts.provider)
     if adapter is None or not book.has_provider(facts.provider):
         return _unpriced(book, f"no prices for provider {facts.provider}")
@@ -58,31 +63,48 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     match = _find_model(book, facts)
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
-    if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
+    if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
     conditions = {**CONDITION_DEFAULTS, **terms.conditions}
     items = tuple(_item(book, facts, match, conditions, q) for q in terms.quantities if q.amount)
     return _sum_up(book, facts, items, terms.committed)
 
 
-def _find_model(book: PriceBook, facts: PricingFacts) -> str | None:
-    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it."""
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Whose prices a call has; `is_own`: because the user says so."""
+
+    provider: str
+    name: str
+    is_own: bool = False
+
+
+def _find_model(book: PriceBook, facts: PricingFacts) -> _Model | None:
+    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it.
+
+    What the user says that one of the names stands for comes first.
+    """
+    deployed = book.find_deployment(facts.provider, facts.models, facts.at)
+    if deployed is not None:
+        match = book.find_model(deployed.prices_of, deployed.model, facts.at)
+        return None if match is None else _Model(deployed.prices_of, match.model, is_own=True)
     for i, name in enumerate(facts.models):
         if i and not facts.models[0].startswith(name):
             continue
         match = book.find_model(facts.provider, name, facts.at)
         if match is not None:
-            return match.model
+            return _Model(facts.provider, match.model)
     return None
 
 
 def _item(
-    book: PriceBook, facts: PricingFacts, model: str, conditions: Mapping[str, Any], quantity: Quantity
+    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
 ) -> CostItem:
+    model = match.name
     if quantity.model is not None:
-        other = book.find_model(facts.provider, quantity.model, facts.at)
+        other = book.find_model(match.provider, quantity.model, facts.at)
         model = other.model if other is not None else quantity.model
-    found = book.find_price(facts.provider, model, quantity.component, conditions, facts.at)
+    found = book.find_price(match.provider, model, quantity.component, conditions, facts.at)
     if found is None:
         return _unpriced_item(model, conditions, quantity)
     factor = ONE
@@ -103,6 +125,7 @@ def _item(
         confidence=price.confidence,
         source_url=price.source_url,
         note=_note(found, quantity, facts.at),
+        layer="override" if found.is_own or match.is_own else "book",
     )
 
 
