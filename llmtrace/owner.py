@@ -1,5 +1,6 @@
 """The owner of a database: holds the lock, reads the journal into the store, and answers questions from it."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
+from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
@@ -38,6 +40,7 @@ class Owner:
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
         self._prices = CurrentPrices(home)
+        self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
         """Take the lock and open the store.
@@ -101,7 +104,8 @@ class Owner:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
         self._ingester.price_by(self.book())
-        return self._ingester.run(should_stop)
+        with self._turn:
+            return self._ingester.run(should_stop)
 
     def ask(self, question: str, options: Mapping[str, Any]) -> Rows:
         """The answer to QUESTION with OPTIONS, its parameters and those of the filter.
@@ -130,6 +134,13 @@ class Owner:
             span_id,
             parse_filter(options),
         )
+
+    def reprice(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the calls that OPTIONS, of the filter, describe get the prices in force.
+
+        Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
+        """
+        return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
