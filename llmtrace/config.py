@@ -54,6 +54,12 @@ def default_home() -> Path:
     return user_data_path("llmtrace", appauthor=False)
 
 
+def own_prices(home: Path) -> Path:
+    """The file of the user's own prices: `LLMTRACE_PRICES`, or `prices.yaml` in HOME."""
+    given = os.environ.get("LLMTRACE_PRICES")
+    return Path(given).expanduser() if given else home / "prices.yaml"
+
+
 def propagates_baggage() -> bool:
     """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
     given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"

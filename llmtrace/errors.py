@@ -6,6 +6,7 @@ LlmtraceError
 ├── MissingExtra          a part of llmtrace that is not installed
 ├── QueryError            a question or SQL that cannot be answered
 ├── PriceBookError        price data that contradicts itself
+│   └── OwnPricesError    a file of your own prices that cannot be used
 ├── SidecarUnreachable    a sidecar that does not answer
 ├── SidecarMismatch       what answers is no sidecar, or one of another release
 ├── PortTaken             a port that another process listens on
@@ -54,6 +55,15 @@ class QueryError(LlmtraceError):
 
 class PriceBookError(LlmtraceError):
     """Price data overlaps, lacks a source or does not fit its schema."""
+
+
+class OwnPricesError(PriceBookError):
+    """A file of your own prices cannot be used; `line` is where, None where no line is to blame."""
+
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
+        """Say what is wrong in PATH."""
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
 
 
 class SidecarUnreachable(LlmtraceError):

@@ -64,7 +64,7 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            describe_cost = quietly(_make_cost_description) if settings.share_spans else None
+            describe_cost = quietly(_make_cost_description, settings.home) if settings.share_spans else None
             _capture = Capture(
                 settings,
                 lambda: _make_exporter(settings),
@@ -105,12 +105,12 @@ def _warn_once(message: str) -> None:
     log.warning(message)
 
 
-def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:
+def _make_cost_description(home: Path) -> Callable[[Call], Mapping[str, AttributeValue]]:
     """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
     from llmtrace.otlp_export import cost_attributes
-    from llmtrace.pricing import load_book, price_call
+    from llmtrace.pricing import current_book, price_call
 
-    book = load_book()
+    book = current_book(home)
     return lambda call: cost_attributes(price_call(book, call))
 
 
@@ -119,7 +119,7 @@ def _make_exporter(settings: config.Settings) -> Exporter | None:
         return None
     from llmtrace.otlp_export import OtlpExporter  # prices, and OpenTelemetry's SDK: only where they are asked for
 
-    return OtlpExporter(settings.otlp_endpoint)
+    return OtlpExporter(settings.otlp_endpoint, settings.home)
 
 
 def _make_shipper(settings: config.Settings) -> Shipper | None:

@@ -207,7 +207,7 @@ class Price:
     """One dated row of the price book: the price of one component of one model under one set of conditions.
 
     `rate_usd` is what the provider prints, for `per` units. `valid_to` is exclusive; `guaranteed_until` is the last
-    day of a promotion that nobody promised to continue.
+    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own.
     """
 
     id: str
@@ -225,11 +225,15 @@ class Price:
     source_note: str | None
     verified_at: str
     confidence: str
+    layer: Literal["book", "override"] = "book"
 
 
 @dataclass(frozen=True, slots=True)
 class CostItem:
-    """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced."""
+    """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced.
+
+    `layer` is where the price comes from: `book`, or `override` where the user's own prices had a part in it.
+    """
 
     component: str
     quantity: Decimal
@@ -243,6 +247,7 @@ class CostItem:
     confidence: str | None = None
     source_url: str | None = None
     note: str | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

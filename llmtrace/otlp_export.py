@@ -4,14 +4,16 @@ It has a queue and a thread of its own: a slow backend delays neither the applic
 delivered is counted beside the journal's figures; the journal has it either way.
 """
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any
 
-from llmtrace import codec, semconv
+from llmtrace import codec, config, semconv
 from llmtrace.config import QUEUE_SPANS
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.model import AttributeValue, Cost, Span
@@ -20,6 +22,8 @@ from llmtrace.otlp_http import traces_endpoint
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
+
+    from llmtrace.pricing import CurrentPrices
 
 THREAD_NAME = "llmtrace-otlp"
 BATCH_SPANS = 512
@@ -31,8 +35,9 @@ RETRY_WAIT_S = 1.0
 class OtlpExporter:
     """Delivers spans to one OTLP/HTTP endpoint; `endpoint` None leaves it to OpenTelemetry's environment variables."""
 
-    def __init__(self, endpoint: str | None = None) -> None:
-        """Prepare; the thread and OpenTelemetry's SDK start with the first span."""
+    def __init__(self, endpoint: str | None = None, home: Path | None = None) -> None:
+        """Prepare; the thread and OpenTelemetry's SDK start with the first span. Costs are by the prices of HOME."""
+        self._home = home
         self._endpoint = None if endpoint is None else traces_endpoint(endpoint)
         self._queue: Queue[Span] = Queue(QUEUE_SPANS)
         self._thread: threading.Thread | None = None
@@ -101,7 +106,7 @@ class OtlpExporter:
         """Whether the backend took BATCH, within a few tries."""
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        spans = [s for span in batch if (s := quietly(_readable, span)) is not None]
+        spans = [s for span in batch if (s := quietly(_readable, span, self._home)) is not None]
         for attempt in range(TRIES):
             if attempt and self._stop.wait(RETRY_WAIT_S * 2**attempt):
                 break
@@ -112,7 +117,7 @@ class OtlpExporter:
         return False
 
 
-def _readable(span: Span) -> "ReadableSpan":
+def _readable(span: Span, home: Path | None) -> "ReadableSpan":
     """SPAN as OpenTelemetry's SDK has it, with the call's cost."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -122,7 +127,7 @@ def _readable(span: Span) -> "ReadableSpan":
     def context(span_id: str) -> SpanContext:
         return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
 
-    attributes: dict[str, Any] = {**span.attributes, **(quietly(_cost_attributes, span) or {})}
+    attributes: dict[str, Any] = {**span.attributes, **(quietly(_cost_attributes, span, home) or {})}
     return ReadableSpan(
         name=span.name,
         context=context(span.span_id),
@@ -137,11 +142,18 @@ def _readable(span: Span) -> "ReadableSpan":
     )
 
 
-def _cost_attributes(span: Span) -> dict[str, AttributeValue]:
-    from llmtrace.pricing import load_book, price_call
+@functools.cache
+def _prices(home: Path | None) -> "CurrentPrices":
+    from llmtrace.pricing import CurrentPrices
+
+    return CurrentPrices(home if home is not None else config.default_home())
+
+
+def _cost_attributes(span: Span, home: Path | None) -> dict[str, AttributeValue]:
+    from llmtrace.pricing import price_call
 
     call = codec.decode(span)
-    return {} if call is None else cost_attributes(price_call(load_book(), call))
+    return {} if call is None else cost_attributes(price_call(_prices(home).book(), call))
 
 
 def cost_attributes(cost: Cost) -> dict[str, AttributeValue]:

@@ -1,5 +1,6 @@
 """The owner of a database: holds the lock, reads the journal into the store, and answers questions from it."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
+from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
-from llmtrace.pricing import load_book
+from llmtrace.pricing import CurrentPrices, PriceBook, load_book
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -37,6 +39,8 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
+        self._prices = CurrentPrices(home)
+        self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
         """Take the lock and open the store.
@@ -71,7 +75,7 @@ class Owner:
     def _open_locked(self) -> "Owner":
         try:
             self.store = DuckStore(self.db)
-            self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+            self._ingester = Ingester(self.store, journal_folder(self.home), self.book())
         except BaseException:
             self.close()
             raise
@@ -83,7 +87,7 @@ class Owner:
             self.store.close()
             self.store = None
         self.store = DuckStore(self.db)
-        self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+        self._ingester = Ingester(self.store, journal_folder(self.home), self.book())
 
     def close(self) -> None:
         """Close the store and let the lock go."""
@@ -92,10 +96,16 @@ class Owner:
             self.store = None
         self.lock.release()
 
+    def book(self) -> PriceBook:
+        """The prices in force: the bundled book with the user's own before it."""
+        return self._prices.book()
+
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
-        return self._ingester.run(should_stop)
+        self._ingester.price_by(self.book())
+        with self._turn:
+            return self._ingester.run(should_stop)
 
     def ask(self, question: str, options: Mapping[str, Any]) -> Rows:
         """The answer to QUESTION with OPTIONS, its parameters and those of the filter.
@@ -120,10 +130,17 @@ class Owner:
         store = self._open_store()
         return explain_call(
             lambda expression: store.query(compile_expression(expression, store.dialect)),
-            load_book(),
+            self.book(),
             span_id,
             parse_filter(options),
         )
+
+    def reprice(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the calls that OPTIONS, of the filter, describe get the prices in force.
+
+        Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
+        """
+        return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
@@ -178,7 +195,8 @@ class Owner:
         summary = self.account()
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
-        book, me = load_book(), self.lock.owner()
+        book, me = self.book(), self.lock.owner()
+        doubts = [self._prices.problem] if self._prices.problem is not None else []
         return {
             "ended": summary.ended,
             "stored": summary.stored,
@@ -190,9 +208,14 @@ class Owner:
             "journal_bytes": sum(s.size for s in segments),
             "journal_segments": len(segments),
             "store": {"path": str(self.db), "bytes": self.store_bytes(), "spans": spans, "calls": calls},
-            "price_book": {"version": book.version, "rows": len(book.prices)},
+            "price_book": {
+                "version": book.version,
+                "rows": len(book.prices),
+                "bundled": load_book().version,
+                "own": str(self._prices.path) if book.version != load_book().version else None,
+            },
             "deliveries": self.deliveries(),
-            "problems": list(summary.problems),
+            "problems": [*summary.problems, *doubts],
         }
 
     def _open_store(self) -> DuckStore:

@@ -186,7 +186,7 @@ def _book(stamp: answers.Stamp) -> None:
     book = load_book()
     st.subheader("Price book", anchor=False)
     st.markdown(f"Version {fmt.code(used['version'])}, {count(used['rows'])} dated prices. Estimates, not invoices.")
-    if used["version"] != book.version:
+    if used.get("bundled", used["version"]) != book.version:
         mine = fmt.code(book.version)
         st.markdown(
             f":orange[!] The database's owner prices by that version; the dates below are of this page's {mine}."

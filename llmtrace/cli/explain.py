@@ -127,7 +127,8 @@ def _print_sources(console: Console, items: list[dict[str, Any]]) -> None:
         return
     console.print(Text("\nprices", style="bold"))
     for item in priced:
-        read = f", read on {item['verified_at']}" if item["verified_at"] else ", no longer in this price book"
+        gone = "" if item["confidence"] == "own" else ", no longer in this price book"
+        read = f", read on {item['verified_at']}" if item["verified_at"] else gone
         console.print(Text(item["price_id"]), soft_wrap=True)
         where = f"  {item['source_url']} ({item['layer']}, {item['confidence']}{read})"
         console.print(Text(where, style="dim"), soft_wrap=True)

@@ -60,6 +60,11 @@ class Ingester:
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
+    def price_by(self, book: PriceBook) -> None:
+        """Price what is read from now on by BOOK."""
+        if book.version != self._book.version:
+            self._book, self._settler = book, Settler(self._store, book)
+
     @property
     def processes(self) -> dict[str, Process]:
         """The account of each process whose journal was read."""

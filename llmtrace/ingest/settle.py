@@ -103,6 +103,23 @@ class Settler:
         return found
 
 
+def find_settled(store: Store, book: PriceBook, priced: PricedCall) -> PricedCall | None:
+    """PRICED, made in the background, with the usage that a fetch in STORE told, by BOOK; None where none tells it."""
+    response_id = priced.call.response.id
+    if response_id is None:
+        return None
+    told = [
+        known.priced.call
+        for known in Settler(store, book)._stored([response_id]).values()
+        if known.has_usage and _is_fetch(known.priced.call)
+        if known.priced.call.request.provider == priced.call.request.provider
+    ]
+    if not told:
+        return None
+    call = _complete(priced.call, max(told, key=lambda c: c.started_at_ns))
+    return price_again(book, replace(priced, call=call))
+
+
 def _is_of_interest(priced: PricedCall) -> bool:
     call = priced.call
     return call.response.id is not None and (call.request.endpoint == MAKING or _is_fetch(call))

@@ -13,6 +13,7 @@ from typing import Any
 
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
+from llmtrace.pricing.own_rows import Deployment, Free, OwnPrices
 
 TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
 THINKING = "thinking"  # whether the model thought before it answered
@@ -64,6 +65,7 @@ class Multiplier:
     valid_from: datetime
     valid_to: datetime | None
     source_url: str
+    components: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,15 @@ class PricedRate:
 
     price: Price
     multipliers: tuple[Multiplier, ...]
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
 class PriceBook:
-    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files."""
+    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files.
+
+    `own` comes before all of it, and its rates are rows as well.
+    """
 
     version: str
     prices: tuple[Price, ...]
@@ -110,8 +116,10 @@ class PriceBook:
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
     peak_hours: tuple[PeakHours, ...] = ()
+    own: OwnPrices = field(default_factory=OwnPrices)
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
+    _own_models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
     _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
     _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
@@ -119,11 +127,15 @@ class PriceBook:
 
     def __post_init__(self) -> None:
         """Index the rows."""
+        self._providers.update(d.provider for d in self.own.deployments)
         for price in self.prices:
+            self._providers.add(price.provider)
+            if price.layer == "override":
+                self._own_models.setdefault((price.provider, price.model), set()).add(price.component)
+                continue
             self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
             if price.model != EVERY_MODEL:
                 self._models.setdefault((price.provider, price.model), set()).add(price.component)
-            self._providers.add(price.provider)
         for multiplier in self.multipliers:
             for name in multiplier.models:
                 provider, _, model = name.partition("/")
@@ -149,11 +161,34 @@ class PriceBook:
         if base is not None and f"{provider}/{base}" in self.families:
             found = self.find_model(provider, base, at)
             return None if found is None else Match(found.model, "family")
+        return Match(name, "exact") if (provider, name) in self._own_models else None
+
+    def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
+        """What one of NAMES stands for at PROVIDER by the user's own word, or None."""
+        named = [d for d in self.own.deployments if d.provider == provider and _holds(d.valid_from, d.valid_to, at)]
+        return next((d for name in names for d in named if d.name == name), None)
+
+    def find_free(self, provider: str, host: str | None, names: Iterable[str], at: datetime) -> Free | None:
+        """Why nobody bills a call to PROVIDER at HOST by the user's own word, or None."""
+        for free in self.own.free:
+            is_there = free.provider in (None, provider) and (not free.hosts or host in free.hosts)
+            if (
+                is_there
+                and (not free.models or free.models & set(names))
+                and _holds(free.valid_from, free.valid_to, at)
+            ):
+                return free
         return None
 
     def components(self, provider: str, model: str) -> Set[str]:
-        """What MODEL has prices of its own for, at any time."""
-        return self._models.get((provider, model), frozenset())
+        """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""
+        key = (provider, model)
+        return self._models.get(key, set()) | self._own_models.get(key, set())
+
+    def stands_for(self, provider: str, name: str, model: str, at: datetime) -> bool:
+        """Whether NAME, as the user wrote it, means MODEL of PROVIDER at AT."""
+        match = self.find_model(provider, name, at) if name not in (EVERY_MODEL, model) else None
+        return name in (EVERY_MODEL, model) or (match is not None and match.model == model)
 
     def rows(self, provider: str, model: str | None = None) -> list[Price]:
         """Rows of PROVIDER, or of one MODEL of it."""
@@ -174,20 +209,57 @@ class PriceBook:
             for k, v in conditions.items()
             if k not in answered and k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)
         }
-        found = [
-            price
-            for price in self._candidates(provider, model, component, stated)
-            if _holds(price.valid_from, price.valid_to, at)
-            and _in_range(conditions.get(TOKENS), price.when.get(TOKENS))
-            and price.when.get(THINKING) in (None, conditions.get(THINKING))
-            and price.when.get(HOURS) in (None, self._hours(provider, model, at))
-        ]
+        opens = {
+            TOKENS: conditions.get(TOKENS),
+            THINKING: conditions.get(THINKING),
+            HOURS: self._hours(provider, model, at) if self.peak_hours else None,
+        }
+        found = self._in_force((provider, model, component), stated, opens, at)
         if len(found) > 1:
             raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
         if not found:
             return None
         # Providers define their factors over token prices; a fee per call is the same everywhere.
-        return PricedRate(found[0], multipliers if found[0].unit == "token" else ())
+        factors = multipliers if found[0].unit == "token" else ()
+        if found[0].layer == "override":
+            return PricedRate(found[0], factors, is_own=True)
+        discounts = self.find_discounts(found[0], at)
+        return PricedRate(found[0], (*factors, *discounts), is_own=bool(discounts))
+
+    def find_discounts(self, price: Price, at: datetime) -> tuple[Multiplier, ...]:
+        """The user's own factors over PRICE at AT."""
+        return tuple(
+            d
+            for d in self.own.discounts
+            if _holds(d.valid_from, d.valid_to, at)
+            and (price.component in d.components if d.components else price.unit == "token")
+            and any(
+                provider == price.provider and self.stands_for(provider, name, price.model, at)
+                for provider, _, name in (m.partition("/") for m in d.models)
+            )
+        )
+
+    def _in_force(
+        self, key: tuple[str, str, str], stated: Mapping[str, Any], opens: Mapping[str, Any], at: datetime
+    ) -> list[Price]:
+        """Rows for KEY (provider, model, component) under the STATED conditions: the user's own, or else the book's."""
+        provider, model, component = key
+        entries = [
+            e
+            for e in self.own.entries
+            if e.first.provider == provider
+            and _holds(e.first.valid_from, e.first.valid_to, at)
+            and self.stands_for(provider, e.first.model, model, at)
+        ]
+        rows = [p for e in entries for p in e.prices if p.component == component and _conditions(p) == stated]
+        own = [p for p in rows if _is_open_to(p, opens)]
+        if own or any(not e.keeps_others for e in entries):
+            return own
+        return [
+            price
+            for price in self._candidates(provider, model, component, stated)
+            if _holds(price.valid_from, price.valid_to, at) and _is_open_to(price, opens)
+        ]
 
     def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
         """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""
@@ -213,6 +285,15 @@ class PriceBook:
 def _conditions(price: Price) -> dict[str, Any]:
     """What PRICE holds under beside the open conditions; what a row leaves out is the default, not "any"."""
     return {k: v for k, v in price.when.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
+
+
+def _is_open_to(price: Price, opens: Mapping[str, Any]) -> bool:
+    """Whether PRICE holds under the open conditions; one that it does not name is no hindrance."""
+    if not price.when:
+        return True
+    return _in_range(opens[TOKENS], price.when.get(TOKENS)) and all(
+        price.when.get(key) in (None, opens[key]) for key in (THINKING, HOURS)
+    )
 
 
 def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:

@@ -36,6 +36,7 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         models=tuple(dict.fromkeys(n for n in names if n)),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
+        host=call.request.server_address,
         conditions=call_conditions(call),
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,

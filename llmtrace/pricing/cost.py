@@ -35,6 +35,7 @@ class PricingFacts:
     models: tuple[str, ...]
     at: datetime
     endpoint: str | None = None
+    host: str | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
     http_status: int | None = None
     request_sent: bool = True
@@ -48,11 +49,15 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
         return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
+    free = book.find_free(facts.provider, facts.host, facts.models, facts.at)
+    if free is not None:
+        reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
+        return Cost("not_billed", Decimal(0), reason=reason, price_book=book.version)
     adapter = find_usage(facts.provider)
     if adapter is None:
         return _unpriced(book, f"no prices for provider {facts.provider}")
-    match, named = _find_model(book, adapter, facts)
-    priced: Set[str] = frozenset() if match is None else book.components(facts.provider, match)
+    match = _find_model(book, adapter, facts)
+    priced: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
     by_request = priced == {REQUEST.component}
     if not usage and not by_request:
         return _unpriced(book, "the provider reported no usage")
@@ -67,9 +72,9 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
         return _unpriced(book, f"no prices for provider {facts.provider}")
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
-    if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
+    if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
-    conditions = {**CONDITION_DEFAULTS, **terms.conditions, **named}
+    conditions = {**CONDITION_DEFAULTS, **terms.conditions, **match.conditions}
     quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
     billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
     billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
@@ -93,33 +98,49 @@ def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Co
         cost_usd=amount,
         price_id=None,
         note=f"the amount that {facts.provider} reported",
+        layer="provider",
     )
     status: CostStatus = "provider_reported" if facts.usage_complete else "lower_bound"
     return Cost(status, amount, (item,), item.note, book.version)
 
 
-def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> tuple[str | None, Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Whose prices a call has, and the conditions that its name states; `is_own`: because the user says so."""
+
+    provider: str
+    name: str
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    is_own: bool = False
+
+
+def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> _Model | None:
     """The book's model for the answered name, or for the asked one where the answer is a snapshot of it.
 
-    With the conditions that the name states.
+    What the user says that one of the names stands for comes first.
     """
+    deployed = book.find_deployment(facts.provider, facts.models, facts.at)
+    if deployed is not None:
+        match = book.find_model(deployed.prices_of, deployed.model, facts.at)
+        return None if match is None else _Model(deployed.prices_of, match.model, is_own=True)
     for i, name in enumerate(facts.models):
         model, named = adapter.read_model(name)
         if i and not facts.models[0].startswith(name) and facts.models[0] not in model:
             continue
         match = book.find_model(facts.provider, model, facts.at)
         if match is not None:
-            return match.model, named
-    return None, {}
+            return _Model(facts.provider, match.model, named)
+    return None
 
 
 def _item(
-    book: PriceBook, facts: PricingFacts, model: str, conditions: Mapping[str, Any], quantity: Quantity
+    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
 ) -> CostItem:
+    model = match.name
     if quantity.model is not None:
-        other = book.find_model(facts.provider, quantity.model, facts.at)
+        other = book.find_model(match.provider, quantity.model, facts.at)
         model = other.model if other is not None else quantity.model
-    found = book.find_price(facts.provider, model, quantity.component, conditions, facts.at)
+    found = book.find_price(match.provider, model, quantity.component, conditions, facts.at)
     if found is None:
         return _unpriced_item(model, conditions, quantity)
     factor = ONE
@@ -140,6 +161,7 @@ def _item(
         confidence=price.confidence,
         source_url=price.source_url,
         note=_note(found, quantity, facts.at),
+        layer="override" if found.is_own or match.is_own else "book",
     )
 
 

@@ -14,14 +14,24 @@ def list_prices(book: PriceBook, model: str, provider: str | None, at: datetime)
     for name in sorted({p.provider for p in book.prices}):
         match = book.find_model(name, model, at) if provider in (None, name) else None
         if match is not None:
-            found += [p for p in book.rows(name, match.model) if holds(p, at)]
+            found += [p for p in book.rows(name, match.model) if holds(p, at) and p.layer == "book"]
+            found += [
+                p
+                for p in book.prices
+                if p.layer == "override"
+                and p.provider == name
+                and holds(p, at)
+                and book.stands_for(name, p.model, match.model, at)
+            ]
     return sorted(found, key=lambda p: (p.provider, len(p.when)))
 
 
 def list_factors(book: PriceBook, prices: Iterable[Price], at: datetime) -> list[Multiplier]:
     """The factors that a provider defines over PRICES at AT."""
-    models = {f"{p.provider}/{p.model}" for p in prices}
-    return [m for m in book.multipliers if m.models & models and holds(m, at)]
+    rows = list(prices)
+    models = {f"{p.provider}/{p.model}" for p in rows}
+    own = {d.name: d for p in rows if p.layer == "book" for d in book.find_discounts(p, at)}
+    return [*(m for m in book.multipliers if m.models & models and holds(m, at)), *own.values()]
 
 
 def list_names(book: PriceBook, provider: str | None) -> dict[str, datetime]:
@@ -45,13 +55,20 @@ def holds(row: Price | Multiplier, at: datetime) -> bool:
 def summarise_book(book: PriceBook, now: datetime) -> dict[str, Any]:
     """How many rows BOOK has of each provider, when they were checked, and what NOW makes doubtful of them."""
     by_provider: dict[str, list[Price]] = {}
-    for price in book.prices:
+    bundled = [p for p in book.prices if p.layer == "book"]
+    for price in bundled:
         by_provider.setdefault(price.provider, []).append(price)
     lapsed = [p for p in book.prices if holds(p, now) and _is_past_guarantee(p, now)]
     return {
         "version": book.version,
         "rows": len(book.prices),
-        **_checks(book.prices),
+        **_checks(bundled),
+        "own": {
+            "rates": sum(len(e.prices) for e in book.own.entries),
+            "discounts": len(book.own.discounts),
+            "deployments": len(book.own.deployments),
+            "free": len(book.own.free),
+        },
         "providers": [
             {
                 "provider": provider,

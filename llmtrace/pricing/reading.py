@@ -75,11 +75,11 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
     for model, entries in data["models"].items():
         for entry in entries:
             source = sources[entry["source"]]
-            for component, (rate, per, unit) in _rates(entry).items():
+            for component, (rate, per, unit) in read_rates(entry).items():
                 when = entry.get("when", {})
-                valid_from = _moment(entry["valid_from"])
+                valid_from = moment(entry["valid_from"])
                 yield Price(
-                    id=f"{provider}/{model}/{component}{_label(when)}@{valid_from.date()}",
+                    id=f"{provider}/{model}/{component}{label(when)}@{valid_from.date()}",
                     provider=provider,
                     model=str(model),
                     component=component,
@@ -88,8 +88,8 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
                     per=per,
                     when=when,
                     valid_from=valid_from,
-                    valid_to=_moment_or_none(entry.get("valid_to")),
-                    guaranteed_until=_moment_or_none(entry.get("guaranteed_until")),
+                    valid_to=moment_or_none(entry.get("valid_to")),
+                    guaranteed_until=moment_or_none(entry.get("guaranteed_until")),
                     source_url=source["url"],
                     source_note=entry.get("note") or source.get("note"),
                     verified_at=str(source["verified_at"]),
@@ -97,7 +97,7 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
                 )
 
 
-def _rates(entry: Mapping[str, Any]) -> dict[str, tuple[Decimal, int, str]]:
+def read_rates(entry: Mapping[str, Any]) -> dict[str, tuple[Decimal, int, str]]:
     """Component to (rate, per, unit): `usd_per_mtok` for tokens, `usd` for everything counted otherwise."""
     rates = {c: (Decimal(r), TOKENS_PER_MTOK, "token") for c, r in entry.get("usd_per_mtok", {}).items()}
     for component, spec in entry.get("usd", {}).items():
@@ -110,8 +110,8 @@ def _read_aliases(data: Mapping[str, Any]) -> Iterable[Alias]:
         yield Alias(
             name=f"{data['provider']}/{row['alias']}",
             model=row["model"],
-            valid_from=_moment(row["valid_from"]),
-            valid_to=_moment_or_none(row.get("valid_to")),
+            valid_from=moment(row["valid_from"]),
+            valid_to=moment_or_none(row.get("valid_to")),
         )
 
 
@@ -122,8 +122,8 @@ def _read_multipliers(data: Mapping[str, Any]) -> Iterable[Multiplier]:
             factor=Decimal(row["factor"]),
             when=row["when"],
             models=frozenset(f"{data['provider']}/{m}" for m in row["models"]),
-            valid_from=_moment(row["valid_from"]),
-            valid_to=_moment_or_none(row.get("valid_to")),
+            valid_from=moment(row["valid_from"]),
+            valid_to=moment_or_none(row.get("valid_to")),
             source_url=data["sources"][row["source"]]["url"],
         )
 
@@ -133,8 +133,8 @@ def _read_refusals(data: Mapping[str, Any]) -> Iterable[FreeRefusals]:
         yield FreeRefusals(
             provider=data["provider"],
             unless=frozenset(row.get("unless", ())),
-            valid_from=_moment(row["valid_from"]),
-            valid_to=_moment_or_none(row.get("valid_to")),
+            valid_from=moment(row["valid_from"]),
+            valid_to=moment_or_none(row.get("valid_to")),
         )
 
 
@@ -153,7 +153,7 @@ def _minutes(span: str) -> tuple[int, int]:
     return start.hour * 60 + start.minute, end.hour * 60 + end.minute
 
 
-def _label(when: Mapping[str, Any]) -> str:
+def label(when: Mapping[str, Any]) -> str:
     """`/service_tier=flex/input_tokens>272000`: the conditions, so that a row's id says what it is for."""
     signs = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
     parts = []
@@ -165,7 +165,7 @@ def _label(when: Mapping[str, Any]) -> str:
     return "".join(f"/{p}" for p in parts)
 
 
-def _moment(value: date | datetime | str) -> datetime:
+def moment(value: date | datetime | str) -> datetime:
     """VALUE as a UTC moment: a bare date is its midnight."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
@@ -174,5 +174,6 @@ def _moment(value: date | datetime | str) -> datetime:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def _moment_or_none(value: date | datetime | str | None) -> datetime | None:
-    return None if value is None else _moment(value)
+def moment_or_none(value: date | datetime | str | None) -> datetime | None:
+    """VALUE like `moment`, where there is one."""
+    return None if value is None else moment(value)

@@ -33,6 +33,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
         Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
         Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
+        Route("/api/v1/reprice", api.reprice, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
 
@@ -81,6 +82,27 @@ class _Api:
             filters = {k: v for k, v in options.items() if k != "by"}
             return JSONResponse(report_json(by, owner.ask(name, options), owner.ask("totals", filters)))
         return _json(owner.ask(name, options))
+
+    async def reprice(self, request: Request) -> Response:
+        """Price calls anew: `{"filter": {"since": "7d", ...}, "dry_run": true}`; the answer is what changes."""
+        from starlette.concurrency import run_in_threadpool
+
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _error(415, 'send application/json: {"filter": {"since": "7d"}, "dry_run": true}')
+        try:
+            async with self._bodies.read(request) as body:
+                asked = json.loads(body)
+            chosen, is_dry = dict(asked["filter"]), asked["dry_run"]
+        except BadBody as err:
+            return _error(err.status, str(err))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return _error(400, 'send {"filter": {"since": "7d"}, "dry_run": true}')
+        if not isinstance(is_dry, bool):
+            return _error(400, "dry_run is true or false")
+        return await run_in_threadpool(_guarded(self._run_reprice), chosen, is_dry)
+
+    def _run_reprice(self, chosen: dict[str, Any], is_dry: bool) -> Response:
+        return JSONResponse(plain(self._loop.owner.reprice(chosen, is_dry=is_dry)))
 
     async def sql(self, request: Request) -> Response:
         """The answer to `{"sql": "SELECT ...", "filter": {"since": "7d", ...}}`; the filter may be left out."""

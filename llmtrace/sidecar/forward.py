@@ -17,7 +17,7 @@ from llmtrace.journal import journal_folder
 from llmtrace.journal.cursor import Cursor, cursor_name
 from llmtrace.otlp_export import cost_attributes
 from llmtrace.otlp_http import Sender, require_allowed, traces_endpoint
-from llmtrace.pricing import PriceBook, load_book
+from llmtrace.pricing import PriceBook, current_book
 
 TELL_INTERVAL_S = 300.0
 OUTAGE_TOLD_AFTER_S = 30.0
@@ -33,7 +33,7 @@ class Forwarder(DeliveryThread):
         Raises:
             ConfigError: URL is no http(s) address, or one that spans must not go to.
         """
-        self.url, folder, book = traces_endpoint(url), journal_folder(home), load_book()
+        self.url, folder, book = traces_endpoint(url), journal_folder(home), current_book(home)
         require_allowed(self.url)
         cursor = Cursor(folder, cursor_name("forward", self.url), self.url)
         delivery = Delivery(folder, cursor, Sender(self.url, headers), prepare=lambda payload: with_cost(payload, book))

@@ -9,7 +9,6 @@ from llmtrace import semconv
 from llmtrace.model import Attributes, Call, Content, Cost, Span
 from llmtrace.store.base import PricedCall
 
-LAYER_BOOK = "book"
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -150,7 +149,7 @@ def item_rows(call: Call, cost: Cost, revision: int) -> Iterable[tuple[Any, ...]
             item.multiplier_reason,
             item.cost_usd,
             item.price_id,
-            LAYER_BOOK if item.price_id is not None else None,
+            item.layer,
             item.confidence,
             item.source_url,
             item.note,

@@ -217,7 +217,6 @@ def test_each_input_price_has_an_output_price_beside_it_but_for_embeddings() -> 
     for (provider, model, component), rows in _by_component().items():
         if component != "input_uncached" or "embed" in model:
             continue
-        output = "output_image" if model.endswith("-image") else "output"
         for row in rows:
             conditions = {**CONDITION_DEFAULTS, **row.when, "input_tokens": _band(row)[0]}
             outputs = [

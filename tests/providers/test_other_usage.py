@@ -254,7 +254,7 @@ CONTRADICTIONS: list[tuple[str, dict[str, Any]]] = [
     ("groq", {"prompt_tokens": 10, "completion_tokens": 1, "completion_tokens_details": {"audio_tokens": 2}}),
     ("cohere", {"tokens": {"input_tokens": 5}}),
     ("cohere", {"billed_units": {"input_tokens": -5}}),
-    *((provider, {}) for family in USAGE_FAMILIES for provider in family.providers),
+    *((provider, {}) for family in USAGE_FAMILIES for provider in sorted(family.providers)),
 ]  # fmt: skip
 
 
