@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from llmtrace.model import Price
-from llmtrace.pricing.book import EVERY_MODEL, Multiplier, PriceBook
+from llmtrace.pricing.book import EVERY_MODEL, PriceBook
+from llmtrace.pricing.rows import Multiplier
 
 
 def list_prices(book: PriceBook, model: str, provider: str | None, at: datetime) -> list[Price]:

@@ -18,16 +18,19 @@ import yaml
 from llmtrace import resources
 from llmtrace.errors import OwnPricesError
 from llmtrace.model import Price
-from llmtrace.pricing.book import Multiplier, PriceBook
+from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.own_checks import Place, Wrong, check_names, check_overlaps
 from llmtrace.pricing.own_rows import Deployment, Free, OwnEntry, OwnPrices
 from llmtrace.pricing.reading import label, moment, moment_or_none, read_rates
+from llmtrace.pricing.rows import Multiplier
 from llmtrace.providers import find_usage
 
 SCHEMAS_PACKAGE, SCHEMA, BOOK_SCHEMA = "llmtrace.schemas.json", "own_prices.schema.json", "prices.schema.json"
 MOST_BYTES = 1024 * 1024
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 CONFIDENCE = "own"
+# What a deployment of Azure OpenAI is priced by, and no answer tells.
+AZURE, STATED = "azure.ai.openai", ("deployment_type", "region")
 
 
 class _Loader(yaml.SafeLoader):
@@ -204,9 +207,13 @@ def _read_discounts(data: Mapping[str, Any]) -> Iterator[Multiplier]:
 def _read_deployments(data: Mapping[str, Any]) -> Iterator[Deployment]:
     for i, row in enumerate(data.get("deployments") or ()):
         _require_interval(row, ("deployments", i))
-        if find_usage(row["provider"]) is None:
-            raise Wrong(("deployments", i, "provider"), f"llmtrace does not read the usage of '{row['provider']}'")
-        yield Deployment(row["provider"], row["name"], row["model"], row["prices_of"], *_interval(row))
+        provider, stated = row["provider"], {k: row[k] for k in STATED if k in row}
+        if find_usage(provider) is None:
+            raise Wrong(("deployments", i, "provider"), f"llmtrace does not read the usage of '{provider}'")
+        prices_of = row.get("prices_of", provider)
+        if stated and prices_of != AZURE:
+            raise Wrong(("deployments", i, min(stated)), f"{min(stated)} is of deployments with the prices of {AZURE}")
+        yield Deployment(provider, row["name"], row.get("model"), prices_of, *_interval(row), stated)
 
 
 def _read_free(data: Mapping[str, Any]) -> Iterator[Free]:

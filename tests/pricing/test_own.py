@@ -116,6 +116,76 @@ def test_a_deployment_has_the_prices_of_the_model_that_it_stands_for() -> None:
     assert cost(mine, "gpt-4o", "elsewhere", provider="azure.ai.openai").status == "unpriced"
 
 
+# gpt-4o-mini-2024-07-18 by Azure's list: Global Standard $0.15 / $0.075 / $0.60, data zones $0.165 / $0.083 / $0.66.
+GLOBAL, ZONE = Decimal("0.000180000000"), Decimal("0.000198200000")
+
+
+@pytest.mark.parametrize(
+    ("deployment", "status", "total"),
+    [
+        ("model: gpt-4o-mini-2024-07-18, deployment_type: GlobalStandard", "exact", GLOBAL),
+        ("model: gpt-4o-mini-2024-07-18, deployment_type: DataZoneStandard, region: swedencentral", "exact", ZONE),
+        ("deployment_type: DataZoneStandard, region: swedencentral", "exact", ZONE),
+        ("model: gpt-4o-mini-2024-07-18", "estimated", GLOBAL),
+        ("model: gpt-4o-mini-2024-07-18, deployment_type: ProvisionedManaged", "committed", None),
+        ("model: gpt-4o-mini-2024-07-18, deployment_type: Standard, region: eastus2", "unpriced", None),
+    ],
+)
+def test_what_you_say_of_an_azure_deployment_decides_its_meter(
+    deployment: str, status: str, total: Decimal | None
+) -> None:
+    mine = book(f"deployments: [{{provider: azure.ai.openai, name: prod, {deployment}}}]")
+    found = cost(mine, "gpt-4o-mini-2024-07-18", "prod", provider="azure.ai.openai")
+    assert (found.status, found.total_usd) == (status, total)
+
+
+def test_a_regional_deployment_may_have_rates_of_your_own() -> None:
+    mine = book("""
+rates:
+  - {provider: azure.ai.openai, model: gpt-4o-mini-2024-07-18, others: unpriced, valid_from: 2026-01-01,
+     when: {deployment: Standard in eastus2}, usd_per_mtok: {input_uncached: 1, input_cached: 0.5, output: 2}}
+deployments:
+  - {provider: azure.ai.openai, name: prod, deployment_type: Standard, region: eastus2}
+""")
+    found = cost(mine, "gpt-4o-mini-2024-07-18", "prod", provider="azure.ai.openai")
+    assert (found.status, found.total_usd) == ("exact", Decimal("0.001000000000"))  # 600 × 1 + 400 × 0.5 + 100 × 2
+
+
+CONVERSE = {"inputTokens": 1000, "outputTokens": 100, "totalTokens": 1100}
+PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/k3x9"
+SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"  # $3 and $15 by `global.`, a tenth more elsewhere
+
+
+@pytest.mark.parametrize("called", [PROFILE, PROFILE.replace("/", "%2F"), "k3x9"])
+@pytest.mark.parametrize(
+    ("scope", "total"), [("global.", "0.0045"), ("eu.", "0.00495"), ("", "0.00495")], ids=["global", "eu", "regional"]
+)
+def test_an_inference_profile_has_the_prices_of_its_model_in_its_scope(called: str, scope: str, total: str) -> None:
+    mine = book(f"deployments: [{{provider: aws.bedrock, name: '{PROFILE}', model: '{scope}{SONNET}'}}]")
+    found = price_usage(mine, CONVERSE, PricingFacts("aws.bedrock", (called,), JUNE))
+    assert (found.status, found.total_usd) == ("exact", Decimal(total))
+    assert price_usage(mine, CONVERSE, PricingFacts("aws.bedrock", ("other",), JUNE)).status == "unpriced"
+
+
+def test_a_rate_of_your_own_for_a_scope_takes_the_place_of_the_providers_factor() -> None:
+    rates = "rates: [{provider: aws.bedrock, model: '%s', others: book, valid_from: 2026-01-01, %s}]"
+    plain = book(rates % (SONNET, "usd_per_mtok: {output: 10}"))
+    scoped = book(rates % (SONNET, "when: {region: eu}, usd_per_mtok: {output: 10}"))
+    facts = PricingFacts("aws.bedrock", (f"eu.{SONNET}",), JUNE)
+    assert price_usage(plain, CONVERSE, facts).total_usd == Decimal("0.0044")  # (1000 × 3 + 100 × 10) × 1.1
+    assert price_usage(scoped, CONVERSE, facts).total_usd == Decimal("0.0043")  # 1000 × 3 × 1.1 + 100 × 10
+    elsewhere = PricingFacts("aws.bedrock", (f"global.{SONNET}",), JUNE)
+    assert price_usage(scoped, CONVERSE, elsewhere).total_usd == Decimal("0.0045")
+
+
+def test_what_a_provider_reports_comes_before_your_own_word() -> None:
+    mine = book("free: [{hosts: [localhost]}]")
+    usage = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11, "cost": 0.25}
+    found = price_usage(mine, usage, PricingFacts("openrouter", ("any/model",), JUNE, host="localhost"))
+    assert (found.status, found.total_usd) == ("provider_reported", Decimal("0.25"))
+    assert layers(found) == {"provider_reported": "provider"}
+
+
 def test_a_model_of_your_own_host_is_free_and_the_providers_own_is_not() -> None:
     mine = book("free: [{hosts: [localhost], note: our own machine}]")
     found = cost(mine, "gpt-4o", host="localhost")
@@ -168,6 +238,16 @@ MISTAKES = [
         "another entry has a rate for output",
     ),
     ("deployments:\n - {provider: azure.ai.openai, name: a, model: gpt-9000, prices_of: openai}", 2, "gpt-9000"),
+    ("deployments:\n - {provider: azure.ai.openai, name: a, model: gpt-4o}", 2, "there is gpt-4o-2024-05-13"),
+    ("deployments:\n - {provider: azure.ai.openai, name: a}", 2, "model or deployment_type is needed"),
+    ("deployments:\n - {provider: aws.bedrock, name: a, model: x, region: eu}", 2, "region is of deployments with"),
+    (
+        "deployments:\n"
+        " - {provider: aws.bedrock, name: a/b, model: amazon.nova-lite-v1:0}\n"
+        " - {provider: aws.bedrock, name: b, model: amazon.nova-lite-v1:0}\n",
+        3,
+        "'b' stands for something else",
+    ),
 ]
 
 
