@@ -13,26 +13,21 @@ from typing import Any
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
 from llmtrace.pricing.own_rows import OwnEntry, OwnPrices
-from llmtrace.pricing.rows import Alias, FreeRefusals, Match, Multiplier, PeakHours, PricedRate, holds
+from llmtrace.pricing.rows import (
+    CONDITION_DEFAULTS,
+    HOURS,
+    OPEN_CONDITIONS,
+    THINKING,
+    TOKENS,
+    Alias,
+    FreeRefusals,
+    Match,
+    Multiplier,
+    PeakHours,
+    PricedRate,
+    holds,
+)
 
-TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
-THINKING = "thinking"  # whether the model thought before it answered
-HOURS = "hours"  # `peak` or `off_peak`, by the clock
-# A row that does not name one of these holds for any of it.
-OPEN_CONDITIONS = frozenset({TOKENS, THINKING, HOURS})
-
-# What a call is taken to be where it states nothing else; a row's `when` leaves these out.
-CONDITION_DEFAULTS: Mapping[str, Any] = {
-    "service_tier": "default",
-    "batch": False,
-    "speed": "standard",
-    "geo": "global",
-    "region": None,
-    "deployment": "global",
-    "size": None,
-    "quality": "standard",
-    "memory_gb": 1,
-}
 EVERY_MODEL = "*"  # rows that hold for each model of a provider that has none of its own
 
 

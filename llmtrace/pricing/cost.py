@@ -11,8 +11,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
-from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, PriceBook
-from llmtrace.pricing.rows import PricedRate
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.fallback import Listed
+from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS, PricedRate
 from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
 EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
@@ -20,6 +21,8 @@ EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
 ONE = Decimal(1)
+# Whose usage objects those of an unknown provider are taken to be like.
+GENERIC = "openai"
 # Billed with every call of a model that has a price for it.
 REQUEST = Quantity("request", ONE, "request")
 
@@ -51,7 +54,9 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
         return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
     adapter = find_usage(facts.provider)
-    match = None if adapter is None else _find_model(book, adapter, facts)
+    match = _find_model(book, adapter, facts) or _find_listed(book, facts)
+    if match is not None and adapter is None:
+        adapter = find_usage(GENERIC)
     priced: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
     by_request = priced == {REQUEST.component}
     try:
@@ -63,7 +68,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     free = _free(book, facts)
     if free is not None:
         return free
-    if adapter is None or not book.has_provider(facts.provider):
+    if adapter is None or (match is None and not book.has_provider(facts.provider)):
         return _unpriced(book, f"no prices for provider {facts.provider}")
     if terms is None:
         return _unpriced(book, "the provider reported no usage")
@@ -75,7 +80,8 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
     billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
     billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
-    unsure = terms.assumption or next((q.assumption for q, _ in billed if q.optional), None)
+    doubts = (terms.assumption, *(q.assumption for q, _ in billed if q.optional), match.listed and match.listed.note)
+    unsure = next((doubt for doubt in doubts if doubt), None)
     return _sum_up(book, facts, tuple(item for _, item in billed), terms.committed, unsure)
 
 
@@ -137,7 +143,7 @@ def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Co
 class _Model:
     """Whose prices a call has, and the conditions that its name states; `is_own`: because the user says so.
 
-    `stated` is what the user says of the deployment.
+    `stated` is what the user says of the deployment. `listed` is where the book does not carry it.
     """
 
     provider: str
@@ -145,13 +151,16 @@ class _Model:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     stated: Mapping[str, Any] = field(default_factory=dict)
     is_own: bool = False
+    listed: Listed | None = None
 
 
-def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> _Model | None:
+def _find_model(book: PriceBook, adapter: UsageFamily | None, facts: PricingFacts) -> _Model | None:
     """The book's model for the answered name, or for the asked one where the answer is a snapshot of it.
 
     What the user says that one of the names stands for comes first.
     """
+    if adapter is None:
+        return None
     deployed = book.own.find_deployment(facts.provider, facts.models, facts.at)
     if deployed is not None and deployed.model is not None:
         family = find_usage(deployed.prices_of) or adapter
@@ -169,14 +178,30 @@ def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> _
     return None
 
 
-def _item(
+def _find_listed(book: PriceBook, facts: PricingFacts) -> _Model | None:
+    """The model in the list behind the book, where the user asks for that."""
+    listed = book.own.fallback and book.own.fallback.find_model(facts.provider, facts.models, facts.at)
+    return _Model(facts.provider, listed.model.id, listed=listed) if listed else None
+
+
+def _find_price(
     book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
-) -> CostItem:
+) -> tuple[str, PricedRate | None]:
+    """The model that QUANTITY is billed as, and its price."""
+    if match.listed is not None and quantity.model is None:
+        price = match.listed.find_price(quantity.component, conditions)
+        return match.name, None if price is None else PricedRate(price, ())
     model = match.name
     if quantity.model is not None:
         other = book.find_model(match.provider, quantity.model, facts.at)
         model = other.model if other is not None else quantity.model
-    found = book.find_price(match.provider, model, quantity.component, conditions, facts.at)
+    return model, book.find_price(match.provider, model, quantity.component, conditions, facts.at)
+
+
+def _item(
+    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
+) -> CostItem:
+    model, found = _find_price(book, facts, match, conditions, quantity)
     if found is None:
         return _unpriced_item(model, conditions, quantity)
     factor = ONE
@@ -197,7 +222,7 @@ def _item(
         confidence=price.confidence,
         source_url=price.source_url,
         note=_note(found, quantity, facts.at),
-        layer="override" if found.is_own or match.is_own else "book",
+        layer="override" if found.is_own or match.is_own else price.layer,
     )
 
 

@@ -19,8 +19,9 @@ from llmtrace import resources
 from llmtrace.errors import OwnPricesError
 from llmtrace.model import Price
 from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.fallback import load_fallback
 from llmtrace.pricing.own_checks import Place, Wrong, check_names, check_overlaps
-from llmtrace.pricing.own_rows import Deployment, Free, OwnEntry, OwnPrices
+from llmtrace.pricing.own_rows import Currency, Deployment, Exchange, Free, OwnEntry, OwnPrices
 from llmtrace.pricing.reading import label, moment, moment_or_none, read_rates
 from llmtrace.pricing.rows import Multiplier
 from llmtrace.providers import find_usage
@@ -111,7 +112,7 @@ def _with_whole_rates(data: Any, key: str = "") -> Any:
         return {k: _with_whole_rates(v, "rate" if inside else k) for k, v in data.items()}
     if isinstance(data, list):
         return [_with_whole_rates(v) for v in data]
-    return str(data) if key in ("rate", "factor") and type(data) is int else data
+    return str(data) if key in ("rate", "factor", "per_usd") and type(data) is int else data
 
 
 def _check_shape(data: Any) -> None:
@@ -146,8 +147,11 @@ def _merge(book: PriceBook, data: Mapping[str, Any], text: str) -> PriceBook:
         discounts=tuple(_read_discounts(data)),
         deployments=tuple(_read_deployments(data)),
         free=tuple(_read_free(data)),
+        currency=_read_currency(data),
+        fallback=load_fallback() if data.get("fallback") else None,
     )
-    digest = hashlib.sha256(f"{book.version}\n{text}".encode()).hexdigest()
+    listed = f"\n{own.fallback.version}" if own.fallback is not None else ""
+    digest = hashlib.sha256(f"{book.version}\n{text}{listed}".encode()).hexdigest()
     rows = tuple(p for e in own.entries for p in e.prices)
     merged = replace(book, version=digest[:12], prices=(*book.prices, *rows), own=own)
     check_names(merged)
@@ -221,6 +225,23 @@ def _read_free(data: Mapping[str, Any]) -> Iterator[Free]:
         _require_interval(row, ("free", i))
         hosts, models = frozenset(row.get("hosts", ())), frozenset(row.get("models", ()))
         yield Free(row.get("provider"), hosts, models, *_interval(row), row.get("note"))
+
+
+def _read_currency(data: Mapping[str, Any]) -> Currency | None:
+    told = data.get("currency")
+    if told is None:
+        return None
+    rates: list[Exchange] = []
+    for i, row in enumerate(told["rates"]):
+        place = ("currency", "rates", i)
+        _require_interval(row, place)
+        rate = Exchange(Decimal(row["per_usd"]), moment(row["valid_from"]))
+        if not rate.per_usd:
+            raise Wrong((*place, "per_usd"), "per_usd is what one US dollar is worth, so it is not 0")
+        if rates and rate.valid_from <= rates[-1].valid_from:
+            raise Wrong((*place, "valid_from"), "each rate holds until the next: write them in the order of time")
+        rates.append(rate)
+    return Currency(told["code"], tuple(rates))
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[datetime, datetime | None]:

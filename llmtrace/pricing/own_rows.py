@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from urllib.parse import unquote
 
 from llmtrace.model import Price
+from llmtrace.pricing.fallback import Fallback
 from llmtrace.pricing.rows import Multiplier, holds
 
 
@@ -58,6 +60,26 @@ class OwnEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a US dollar was worth in another currency, from `valid_from` until the next."""
+
+    per_usd: Decimal
+    valid_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """What amounts are shown in beside US dollars; `rates` are in the order of time."""
+
+    code: str
+    rates: tuple[Exchange, ...]
+
+    def rate(self, at: datetime) -> Exchange | None:
+        """The rate of AT, or None before the first."""
+        return next((r for r in reversed(self.rates) if r.valid_from <= at), None)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnPrices:
     """What the user's file says. `discounts` are multipliers without conditions; a model `*` is any."""
 
@@ -65,6 +87,8 @@ class OwnPrices:
     discounts: tuple[Multiplier, ...] = ()
     deployments: tuple[Deployment, ...] = ()
     free: tuple[Free, ...] = ()
+    currency: Currency | None = None
+    fallback: Fallback | None = None
 
     def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
         """What one of NAMES stands for at PROVIDER, or None."""

@@ -8,6 +8,26 @@ from typing import Any
 
 from llmtrace.model import Price
 
+TOKENS_PER_MTOK = 1_000_000
+TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
+THINKING = "thinking"  # whether the model thought before it answered
+HOURS = "hours"  # `peak` or `off_peak`, by the clock
+# A row that does not name one of these holds for any of it.
+OPEN_CONDITIONS = frozenset({TOKENS, THINKING, HOURS})
+
+# What a call is taken to be where it states nothing else; a row's `when` leaves these out.
+CONDITION_DEFAULTS: Mapping[str, Any] = {
+    "service_tier": "default",
+    "batch": False,
+    "speed": "standard",
+    "geo": "global",
+    "region": None,
+    "deployment": "global",
+    "size": None,
+    "quality": "standard",
+    "memory_gb": 1,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Match:

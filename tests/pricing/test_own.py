@@ -1,15 +1,19 @@
 """The user's own prices come before the book's, to the last digit; a file with a mistake is refused with its line."""
 
+import dataclasses
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import make_call
 
 from llmtrace.errors import OwnPricesError
-from llmtrace.model import Cost
-from llmtrace.pricing import CurrentPrices, PriceBook, PricingFacts, load_book, price_usage
+from llmtrace.model import Cost, Request, Response, Usage
+from llmtrace.pricing import CurrentPrices, PriceBook, PricingFacts, load_book, price_call, price_usage
+from llmtrace.pricing.fallback import load_fallback
 from llmtrace.pricing.own import add_own, read_own
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prices.yaml"
@@ -201,6 +205,93 @@ def test_the_version_covers_what_you_wrote() -> None:
     assert cost(book("")).price_book == book("").version
 
 
+FALLBACK = "fallback: genai-prices\n"
+# Kimi K2 0711 by genai-prices: $0.57 input, $2.30 output, no price for cached input.
+KIMI = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+
+
+def kimi(of: PriceBook, usage: Any = KIMI, *models: str, provider: str = "moonshot_ai", **facts: Any) -> Cost:
+    return price_usage(of, usage, PricingFacts(provider, models or ("kimi-k2",), JUNE, **facts))
+
+
+def test_a_model_that_nobody_here_knows_has_no_price_unless_you_ask_for_the_other_list() -> None:
+    assert kimi(book("")).status == "unpriced"
+    found = kimi(book(FALLBACK))
+    assert (found.status, found.total_usd) == ("estimated", Decimal("0.000800000000"))  # 1000 × 0.57 + 100 × 2.30
+    assert layers(found) == {"input_uncached": "genai-prices", "output": "genai-prices"}
+    assert "genai-prices" in (found.reason or "")
+    assert all((i.price_id or "").startswith("genai-prices/moonshotai/kimi-k2/") for i in found.items)
+
+
+def test_the_other_list_is_not_asked_about_what_the_book_carries() -> None:
+    mine = book(FALLBACK)
+    assert cost(mine) == dataclasses.replace(cost(load_book()), price_book=mine.version)
+    tier = cost(mine, "gpt-4-0613", conditions={"service_tier": "flex"})
+    assert (tier.status, set(layers(tier).values())) == ("unpriced", {None})
+
+
+@pytest.mark.parametrize(
+    ("usage", "facts", "status"),
+    [
+        ({**KIMI, "prompt_tokens_details": {"cached_tokens": 400}}, {}, "partial"),
+        (KIMI, {"conditions": {"batch": True}}, "unpriced"),
+        (KIMI, {"provider": "nobody"}, "unpriced"),
+        (None, {}, "unpriced"),
+    ],
+    ids=["no price for a component", "a condition", "an unknown provider", "no usage"],
+)
+def test_what_the_other_list_does_not_say_is_not_guessed(usage: Any, facts: dict[str, Any], status: str) -> None:
+    assert kimi(book(FALLBACK), usage, **facts).status == status
+
+
+def test_the_other_list_prices_a_provider_that_only_a_span_tells_of() -> None:
+    request = Request("moonshotai", "chat", None, model="kimi-k2")
+    call = make_call(1, request=request, response=Response(), usage=Usage(input_tokens=1000, output_tokens=100))
+    assert price_call(book(FALLBACK), call).total_usd == Decimal("0.000800000000")
+    assert price_call(load_book(), call).status == "unpriced"
+
+
+def test_the_other_list_never_takes_one_providers_price_for_anothers() -> None:
+    mine = book(FALLBACK)
+    assert cost(mine, "gpt-4o", provider="azure.ai.openai").status == "unpriced"  # which of Azure's, it does not say
+    items = cost(mine, "o1", provider="azure.ai.openai").items
+    assert {(i.price_id or "").split("/")[1] for i in items} == {"azure"}
+
+
+@pytest.mark.expects_warning
+def test_without_the_package_the_book_is_in_force_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices.data", None)
+    load_fallback.cache_clear()
+    try:
+        mine, again = book(FALLBACK), book(FALLBACK + "# again")
+    finally:
+        load_fallback.cache_clear()
+    assert {kimi(mine).status, kimi(again).status} == {"unpriced"}
+    assert cost(mine).total_usd == BOOK_PRICE
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "pip install 'llmtrace-sidecar[genai-prices]'" in caplog.text
+
+
+def test_amounts_are_shown_in_your_currency_by_the_rate_of_their_time() -> None:
+    text = """
+currency:
+  code: EUR
+  rates:
+    - {valid_from: 2026-01-01, per_usd: 0.92, note: ECB}
+    - {valid_from: 2026-07-01, per_usd: 0.9}
+"""
+    currency = book(text).own.currency
+    assert currency is not None
+    rates = {day: currency.rate(datetime.fromisoformat(f"{day}T00:00+00:00")) for day in DAYS}
+    assert [r and r.per_usd for r in rates.values()] == [None, Decimal("0.92"), Decimal("0.92"), Decimal("0.9")]
+    assert cost(book(text)).total_usd == BOOK_PRICE  # what is stored stays in dollars
+
+
+DAYS = ("2025-12-31", "2026-01-01", "2026-06-30", "2026-11-01")
+
+
 MISTAKES = [
     ("rates:\n  - provider: openai\n    modle: x\n", 3, "no 'modle'"),
     ("rates: 3\n", 1, "not of type 'array'"),
@@ -248,6 +339,19 @@ MISTAKES = [
         3,
         "'b' stands for something else",
     ),
+    ("currency: EUR\n", 1, "not of type 'object'"),
+    ("currency:\n  code: Euro\n  rates: [{valid_from: 2026-01-01, per_usd: 1}]\n", 2, "code"),
+    ("currency:\n  code: EUR\n  rates:\n    - {valid_from: 2026-01-01, per_usd: 0}\n", 4, "not 0"),
+    (
+        "currency:\n"
+        "  code: EUR\n"
+        "  rates:\n"
+        "    - {valid_from: 2026-02-01, per_usd: 1.1}\n"
+        "    - {valid_from: 2026-01-01, per_usd: 1.2}\n",
+        5,
+        "in the order of time",
+    ),
+    ("\nfallback: litellm\n", 2, "fallback"),
 ]
 
 

@@ -16,8 +16,8 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS
 from llmtrace.pricing.reading import PRICES_PACKAGE
+from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS
 
 if TYPE_CHECKING:
     from llmtrace.pricing.rows import Alias, Multiplier
