@@ -39,7 +39,7 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
-        self._prices = CurrentPrices(home)
+        self._prices = CurrentPrices(home, keeps_copy=True)
         self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":

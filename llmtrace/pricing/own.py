@@ -49,12 +49,21 @@ def read_own(book: PriceBook, path: Path) -> PriceBook:
     Raises:
         OwnPricesError: the file cannot be read or used; it names the line.
     """
+    return add_own(book, read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """What the file at PATH says.
+
+    Raises:
+        OwnPricesError: it cannot be read, is too large, or is no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise OwnPricesError(str(path), None, f"the file is larger than {MOST_BYTES:,} bytes")
-        return add_own(book, raw.decode("utf-8-sig"), str(path))
+        return raw.decode("utf-8-sig")
     except OSError as err:
         raise OwnPricesError(str(path), None, f"the file cannot be read ({err.strerror or err})") from err
     except UnicodeDecodeError as err:

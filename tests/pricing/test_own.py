@@ -401,3 +401,20 @@ def test_the_environment_names_another_file_which_must_be_there(
     assert "cannot be read" in (prices.problem or "")
     named.write_text(RATE.replace("OTHERS", "book"))
     assert cost(prices.book()).total_usd == Decimal("0.002500000000")
+
+
+@pytest.mark.expects_warning
+def test_what_was_in_force_stays_so_for_processes_that_come_after_the_mistake(tmp_path: Path) -> None:
+    file, copy = tmp_path / "prices.yaml", tmp_path / "prices.in-force.yaml"
+    file.write_text(RATE.replace("OTHERS", "book"))
+    CurrentPrices(tmp_path).book()
+    assert not copy.exists()
+    good = CurrentPrices(tmp_path, keeps_copy=True).book()
+    file.write_text("rates: none of your business\n")
+    for keeps_copy in (True, False):
+        later = CurrentPrices(tmp_path, keeps_copy=keeps_copy)
+        assert (later.book().version, cost(later.book()).total_usd) == (good.version, Decimal("0.002500000000"))
+        assert f"{file}, line 1" in (later.problem or "")
+    file.unlink()
+    assert CurrentPrices(tmp_path, keeps_copy=True).book() is load_book()
+    assert not copy.exists()
