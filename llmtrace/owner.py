@@ -140,7 +140,8 @@ class Owner:
 
         Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
         """
-        return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
+        answer = reprice(self._open_store(), self.book(), parse_filter(options), self._turn, is_dry=is_dry)
+        return {**answer, "price_problem": self._prices.problem}
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
