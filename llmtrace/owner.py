@@ -18,6 +18,7 @@ from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.pricing.display import describe_currency
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -99,6 +100,10 @@ class Owner:
     def book(self) -> PriceBook:
         """The prices in force: the bundled book with the user's own before it."""
         return self._prices.book()
+
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates; None where nothing is said."""
+        return describe_currency(self.book())
 
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Read what is new in the journal into the store. One thread at a time."""
@@ -214,6 +219,7 @@ class Owner:
                 "rows": len(book.prices),
                 "bundled": load_book().version,
                 "own": str(self._prices.path) if book.version != load_book().version else None,
+                "currency": describe_currency(book),
             },
             "deliveries": self.deliveries(),
             "problems": [*summary.problems, *doubts],
