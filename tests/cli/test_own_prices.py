@@ -18,7 +18,8 @@ from llmtrace.model import Request, Response, Usage
 PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/k3x9"
 OWN = f"""
 rates:
-  - {{provider: openai, model: gpt-4o, others: book, valid_from: 2026-11-01, usd_per_mtok: {{output: 5}}, note: Contract 7}}
+  - {{provider: openai, model: gpt-4o, others: book, valid_from: 2026-11-01, usd_per_mtok: {{output: 5}},
+     note: Contract 7}}
 discounts:
   - {{name: mini_deal, provider: openai, models: [gpt-4o-mini], factor: 0.5, valid_from: 2026-01-01}}
 deployments:
@@ -166,7 +167,7 @@ def test_prices_status_and_show_and_check_know_your_own(home: Path) -> None:
     assert ("override", "5") in {(p["layer"], p["rate_usd"]) for p in shown["prices"]}
     assert "Contract 7" in llmtrace("prices", "show", "gpt-4o", "--at", "2026-11-10", home=home).stdout
     factors = loaded(home, "prices", "show", "gpt-4o-mini", "--provider", "openai")["factors"]
-    assert [(f["name"], f["factor"]) for f in factors] == [("mini_deal", "0.5")]
+    assert ("mini_deal", "0.5") in {(f["name"], f["factor"]) for f in factors}
 
     done = llmtrace("prices", "check", str(home / "prices.yaml"), home=home)
     assert (done.returncode, "can be used" in done.stdout) == (0, True)
