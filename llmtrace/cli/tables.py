@@ -159,7 +159,10 @@ def money(value: str | Decimal | None) -> str:
 
 def exact_money(value: str | Decimal | None) -> str:
     """VALUE in dollars to the last digit; unknown is a dash."""
-    return NOTHING if value is None else f"${Decimal(value):,f}"
+    if value is None:
+        return NOTHING
+    amount = Decimal(value)
+    return f"{'-' if amount < 0 else ''}${abs(amount):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

@@ -49,7 +49,7 @@ class _Change:
 
 @dataclass
 class Repriced:
-    """What pricing anew changes, or would: all amounts are of the calls that change."""
+    """What pricing anew changes, or would: all amounts are of the calls that change, unknown ones in no sum."""
 
     calls: int = 0
     changed: int = 0

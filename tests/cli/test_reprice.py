@@ -126,6 +126,9 @@ def test_a_dry_run_shows_what_would_change_and_changes_nothing(home: Path) -> No
     text = llmtrace("reprice", "--since", "2026-11-01", "--dry-run", home=home).stdout
     assert "3 of 4 calls would change" in text
     assert "1 calls: unpriced → exact" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "gpt-4o-2024-08-06 output 2 $0.002000000000 $0.001000000000 -$0.001000000000" in lines
+    assert "house-7b output 1 – $0.000200000000 –" in lines
     assert everything(home) == before
     assert costs(home) == BEFORE
 
