@@ -1,6 +1,7 @@
 """The user's own prices come before the book's, to the last digit; a file with a mistake is refused with its line."""
 
 import dataclasses
+import json
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +15,9 @@ from llmtrace.errors import OwnPricesError
 from llmtrace.model import Cost, Request, Response, Usage
 from llmtrace.pricing import CurrentPrices, PriceBook, PricingFacts, load_book, price_call, price_usage
 from llmtrace.pricing.fallback import load_fallback
-from llmtrace.pricing.own import add_own, read_own
+from llmtrace.pricing.own import BOOK_SCHEMA, SCHEMA, add_own, read_own
 
+SCHEMAS = Path(__file__).parents[2] / "schemas" / "json"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prices.yaml"
 JUNE = datetime(2026, 6, 1, tzinfo=UTC)
 # gpt-4o by OpenAI's page: $2.50 input, $1.25 cached input, $10 output for a million tokens.
@@ -290,6 +292,12 @@ currency:
 
 
 DAYS = ("2025-12-31", "2026-01-01", "2026-06-30", "2026-11-01")
+
+
+def test_a_discount_may_name_every_component_that_the_book_can_price() -> None:
+    own, bundled = (json.loads((SCHEMAS / name).read_text())["$defs"] for name in (SCHEMA, BOOK_SCHEMA))
+    known = own["discount"]["properties"]["components"]["items"]["enum"]
+    assert known == [*bundled["token_rates"]["properties"], *bundled["fees"]["properties"]]
 
 
 MISTAKES = [
