@@ -17,7 +17,7 @@ HTTP_ERRORS = {400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 529}
 COST_STATUSES = {
     "exact", "estimated", "lower_bound", "partial", "unpriced", "invalid_usage", "not_billed", "committed",
 }  # fmt: skip
-# Speech, images, realtime and agents' sessions are priced and not captured: tests/pricing/test_units.py has their bills.
+# Speech, images, realtime and agents are priced and not captured: their bills are in tests/pricing/test_units.py.
 PRICED_ONLY = {
     "cached_tokens_details", "input_token_details", "output_token_details", "input_characters", "type", "session",
 }  # fmt: skip
