@@ -20,6 +20,7 @@ COST_STATUSES = {
 # Speech, images, realtime and agents are priced and not captured: their bills are in tests/pricing/test_units.py.
 PRICED_ONLY = {
     "cached_tokens_details", "input_token_details", "output_token_details", "input_characters", "type", "session",
+    "seconds",
 }  # fmt: skip
 
 
