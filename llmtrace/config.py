@@ -83,6 +83,21 @@ def token() -> str | None:
     return os.environ.get("LLMTRACE_TOKEN") or None
 
 
+def admin_key(provider: str) -> str:
+    """The key that may read PROVIDER's bill: `OPENAI_ADMIN_KEY` or `ANTHROPIC_ADMIN_KEY`.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    name = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}[provider]
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ConfigError(
+            f"{name} is not set: an admin key of the organization reads its bill; or name downloaded files with --bill"
+        )
+    return key
+
+
 def otlp_headers() -> dict[str, str]:
     """The headers for an OTLP backend: `OTEL_EXPORTER_OTLP_TRACES_HEADERS`, or `OTEL_EXPORTER_OTLP_HEADERS`.
 

@@ -1,0 +1,100 @@
+"""Asks a provider for its usage and its costs of whole UTC days."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from llmtrace.reconcile import anthropic_bill, openai_bill
+from llmtrace.reconcile.admin_api import AdminApi, Parameters
+from llmtrace.reconcile.figures import Bill, Billed, utc_day
+
+BUCKETS = "31"
+Read = Callable[[date, Iterable[Mapping[str, Any]]], Iterator[Billed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How one provider is asked: its address, its reports with what each is grouped by, and how its key is shown."""
+
+    base_url: str
+    key_name: str
+    reports: tuple[tuple[str, tuple[str, ...]], ...]
+    headers: Callable[[str], Mapping[str, str]]
+    period: Callable[[date, date], Parameters]
+    bucket_start: str
+    scope_filter: str
+    read: Read
+
+
+def _openai_period(first: date, end: date) -> Parameters:
+    return [("start_time", str(_seconds(first))), ("end_time", str(_seconds(end)))]
+
+
+def _anthropic_period(first: date, end: date) -> Parameters:
+    return [("starting_at", f"{first}T00:00:00Z"), ("ending_at", f"{end}T00:00:00Z")]
+
+
+SOURCES: Mapping[str, Source] = {
+    "openai": Source(
+        "https://api.openai.com/v1",
+        "OPENAI_ADMIN_KEY",
+        (
+            (openai_bill.USAGE_PATH, openai_bill.USAGE_GROUPS),
+            (openai_bill.EMBEDDINGS_PATH, openai_bill.EMBEDDINGS_GROUPS),
+            (openai_bill.COSTS_PATH, openai_bill.COSTS_GROUPS),
+        ),
+        lambda key: {"Authorization": f"Bearer {key}"},
+        _openai_period,
+        "start_time",
+        "project_ids[]",
+        openai_bill.read_results,
+    ),
+    "anthropic": Source(
+        "https://api.anthropic.com",
+        "ANTHROPIC_ADMIN_KEY",
+        (
+            (anthropic_bill.USAGE_PATH, anthropic_bill.USAGE_GROUPS),
+            (anthropic_bill.COSTS_PATH, anthropic_bill.COSTS_GROUPS),
+        ),
+        lambda key: {"x-api-key": key, "anthropic-version": "2023-06-01"},
+        _anthropic_period,
+        "starting_at",
+        "workspace_ids[]",
+        anthropic_bill.read_results,
+    ),
+}
+
+
+def fetch_bill(provider: str, key: str, base_url: str | None, first: date, end: date, scopes: Sequence[str]) -> Bill:
+    """PROVIDER's figures of the days from FIRST to before END, of the projects or workspaces SCOPES where given.
+
+    Raises:
+        BillUnavailable: the provider refuses, or cannot be reached.
+        ConfigError: the address or an answer cannot be used.
+    """
+    source = SOURCES[provider]
+    api = AdminApi(base_url or source.base_url, source.headers(key), source.key_name)
+    parts = []
+    for path, groups in source.reports:
+        asked = [
+            *source.period(first, end),
+            ("bucket_width", "1d"),
+            ("limit", BUCKETS),
+            *(("group_by[]", group) for group in groups),
+            *((source.scope_filter, scope) for scope in scopes),
+        ]
+        parts.append([f for bucket in api.buckets(path, asked) for f in read_bucket(source, bucket)])
+    found = [f for part in parts for f in part if first <= f.day < end]
+    # Not every report takes the filter: what it left in is left out here.
+    return Bill.of(f for f in found if not scopes or f.scope in scopes)
+
+
+def read_bucket(source: Source, bucket: Mapping[str, Any]) -> Iterator[Billed]:
+    """The figures in BUCKET of one of SOURCE's reports."""
+    day = utc_day(bucket.get(source.bucket_start), source.bucket_start)
+    return source.read(day, bucket.get("results") or ())
+
+
+def _seconds(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())
