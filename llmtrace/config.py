@@ -19,6 +19,8 @@ QUEUE_SPANS = 2048
 QUEUE_BYTES = 16 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.2
 
+ADMIN_KEYS = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
 
@@ -89,13 +91,25 @@ def admin_key(provider: str) -> str:
     Raises:
         ConfigError: it is not set.
     """
-    name = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}[provider]
+    name = ADMIN_KEYS[provider]
     key = os.environ.get(name, "").strip()
     if not key:
         raise ConfigError(
-            f"{name} is not set: an admin key of the organization reads its bill; or name downloaded files with --bill"
+            f"{name} is not set: an admin key of the organization reads its bill; or name downloaded files with --file"
         )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{name} holds something that no key has: a line break, or letters beyond ASCII")
     return key
+
+
+def has_admin_key(provider: str) -> bool:
+    """Whether a key is set that may read PROVIDER's bill."""
+    return bool(os.environ.get(ADMIN_KEYS[provider], "").strip())
+
+
+def admin_url(provider: str) -> str | None:
+    """Where PROVIDER's admin API is asked instead: `LLMTRACE_OPENAI_ADMIN_URL` or `LLMTRACE_ANTHROPIC_ADMIN_URL`."""
+    return os.environ.get(f"LLMTRACE_{provider.upper()}_ADMIN_URL") or None
 
 
 def otlp_headers() -> dict[str, str]:

@@ -1,11 +1,11 @@
 """`llmtrace reconcile`: what was tracked beside what the provider bills, and where a difference comes from."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import click
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,27 +13,35 @@ from llmtrace import config
 from llmtrace.analytics.filters import parse_time
 from llmtrace.cli import options, tables
 from llmtrace.errors import ConfigError
+from llmtrace.reconcile.answer import Group, by_drift, group_causes, to_answer
 from llmtrace.reconcile.causes import find_causes
 from llmtrace.reconcile.compare import Comparison, Row, compare
-from llmtrace.reconcile.fetch import SOURCES, fetch_bill
+from llmtrace.reconcile.fetch import SOURCES, Part, fetch_bill
 from llmtrace.reconcile.figures import decimal
 from llmtrace.reconcile.files import read_files
 from llmtrace.rendering import to_json
 
 DAY = timedelta(days=1)
+SHOWN_ROWS = 20
 
 
 @click.command("reconcile")
-@click.option("--provider", type=click.Choice(tuple(SOURCES)), required=True, help="Whose bill.")
+@click.option(
+    "--provider", type=click.Choice(tuple(SOURCES)), help="Whose bill (default: the one whose admin key is set)."
+)
 @click.option("--since", default="7d", show_default=True, help="From this UTC day on: 7d, 2026-11-01, an ISO time.")
 @click.option("--until", help="Up to this UTC day, without it (default: today).")
 @click.option(
-    "--bill",
+    "--file",
+    "files",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A downloaded export of usage or costs, CSV or JSON, instead of the provider's API; may be repeated.",
 )
-@click.option("--scope", multiple=True, help="Only this project (OpenAI) or workspace (Anthropic), by its id.")
+@click.option("--scope", multiple=True, help="Only what this project or workspace paid, by its id.")
+@click.option("--key", multiple=True, help="Only what was asked with this API key, by its id.")
+@click.option("--service", multiple=True, help="Only the tracked calls of this service; '' for calls without one.")
+@click.option("--environment", multiple=True, help="Only the tracked calls of this environment.")
 @click.option("--base-url", help="Ask the provider's API at this address instead.")
 @click.option("--tolerance", default="1", show_default=True, help="How many percent may differ.")
 @options.reading
@@ -43,11 +51,14 @@ def command(
     url: str | None,
     token: str | None,
     as_json: bool,
-    provider: str,
+    provider: str | None,
     since: str,
     until: str | None,
-    bill: tuple[Path, ...],
+    files: tuple[Path, ...],
     scope: tuple[str, ...],
+    key: tuple[str, ...],
+    service: tuple[str, ...],
+    environment: tuple[str, ...],
     base_url: str | None,
     tolerance: str,
 ) -> int:
@@ -56,106 +67,114 @@ def command(
     Reads the provider's admin API with OPENAI_ADMIN_KEY or ANTHROPIC_ADMIN_KEY, or downloaded files.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    first, end = parse_time(since, now).date(), (parse_time(until, now) if until else now).date()
-    if first >= end:
-        raise ConfigError(f"there is no whole day from {first} to before {end}: give an earlier --since")
+    part = Part(parse_time(since, now).date(), (parse_time(until, now) if until else now).date(), scope, key)
+    if part.first >= part.end:
+        raise ConfigError(f"there is no whole day from {part.first} to before {part.end}: give an earlier --since")
     percent = decimal(tolerance, "--tolerance")
     if percent is None or percent < 0:
         raise ConfigError(f"--tolerance is {tolerance!r}; give percent, such as 1 or 0.5")
-    if bill:
-        billed = read_files(provider, bill, first, end, scope)
+    provider = provider or _only_provider()
+    if files:
+        billed = read_files(provider, files, part)
     else:
-        billed = fetch_bill(provider, config.admin_key(provider), base_url, first, end, scope)
+        billed = fetch_bill(provider, config.admin_key(provider), base_url or config.admin_url(provider), part)
     # One day more on both ends: a day elsewhere begins up to fourteen hours from ours.
-    asked = {"provider": provider, "since": str(first - DAY), "until": str(end + DAY)}
+    asked = {
+        "provider": provider,
+        "since": str(part.first - DAY),
+        "until": str(part.end + DAY),
+        "service": service,
+        "environment": environment,
+    }
     tracked = options.client(home, db, url, token, "reconcile").rows("billable", asked)
     if tracked.is_cut:
         raise ConfigError("there is more than one answer can hold: compare fewer days")
-    found = compare(tracked.dicts(), billed, first, end, percent / 100, now)
+    found = compare(tracked.dicts(), billed, part.first, part.end, percent / 100, now)
     find_causes(found)
     if as_json:
-        click.echo(to_json(_answer(found, provider, first, end), indent=2))
+        click.echo(to_json(to_answer(found, provider, part.first, part.end), indent=2))
     else:
-        _print(found, provider, first, end)
+        _print(found, provider, part.first, part.end)
     return 1 if found.is_off else 0
 
 
-def _answer(found: Comparison, provider: str, first: Any, end: Any) -> dict[str, Any]:
-    return {
-        "provider": provider,
-        "since": first,
-        "until": end,
-        "tolerance": found.tolerance,
-        "agrees": not found.is_off,
-        "total": _total(found.rows),
-        "rows": [
-            {
-                "day": row.day,
-                "model": row.model,
-                "token_class": row.token_class,
-                "tracked_quantity": row.tracked.quantity,
-                "billed_quantity": row.billed.quantity,
-                "quantity_difference": row.quantity_difference,
-                "tracked_usd": row.tracked.cost_usd,
-                "billed_usd": row.billed.cost_usd,
-                "difference_usd": row.cost_difference,
-                "coverage": row.coverage if row.coverage is None else round(row.coverage, 6),
-                "is_off": row.is_off,
-                "causes": [{"name": cause.name, "evidence": cause.evidence} for cause in row.causes],
-                "scopes": row.billed.scopes,
-            }
-            for row in found.rows
-        ],
-    }
+def _only_provider() -> str:
+    """The provider whose admin key is set."""
+    known = [name for name in SOURCES if config.has_admin_key(name)]
+    if len(known) != 1:
+        why = "both admin keys are set" if known else "neither OPENAI_ADMIN_KEY nor ANTHROPIC_ADMIN_KEY is set"
+        raise ConfigError(f"{why}: say whose bill it is, with --provider openai or --provider anthropic")
+    return known[0]
 
 
-def _total(rows: list[Row]) -> dict[str, Any]:
-    """The dollars of all rows; None where a side has none at all."""
-    tracked = [r.tracked.cost_usd for r in rows if r.tracked.cost_usd is not None]
-    billed = [r.billed.cost_usd for r in rows if r.billed.cost_usd is not None]
-    ours, theirs = (sum(side, Decimal(0)) if side else None for side in (tracked, billed))
-    return {
-        "tracked_usd": ours,
-        "billed_usd": theirs,
-        "difference_usd": None if ours is None or theirs is None else theirs - ours,
-        "coverage": round(ours / theirs, 6) if ours is not None and theirs else None,
-    }
-
-
-def _print(found: Comparison, provider: str, first: Any, end: Any) -> None:
+def _print(found: Comparison, provider: str, first: date, end: date) -> None:
     console = tables.new_console()
-    off = [row for row in found.rows if row.is_off]
-    total = _total(found.rows)
     if not found.rows:
         console.print(f"Nothing was tracked or billed by {provider} from {first} to before {end}.")
         return
+    off = [row for row in found.rows if row.is_off]
+    console.print(Text(f"{provider}, {first} to {end - DAY} (UTC)", style="bold"))
+    console.print(_summary(found, len(off)))
+    if not off:
+        return
+    shown = by_drift(off)[:SHOWN_ROWS]
+    console.print()
+    console.print(_table(sorted(shown, key=off.index)))
+    if len(off) > len(shown):
+        console.print(Text(f"and {len(off) - len(shown):,} rows more that differ by less: --json has all", style="dim"))
+    console.print()
+    console.print(Text("Likely causes", style="bold"))
+    for group in group_causes(off):
+        console.print(Text(f"{group.name}: {_extent(group)}", style="yellow"))
+        console.print(Padding(Text(f"{_where(group.rows[0])}: {group.evidence}"), (0, 0, 0, 2)))
+
+
+def _summary(found: Comparison, off: int) -> Text:
+    """Both sums, and how far they are from each other."""
+    total = found.total
+    parts = [f"tracked {_dollars(total.tracked_usd)}", f"billed {_dollars(total.billed_usd)}"]
+    if total.billed_usd is None:
+        parts = [f"tracked {_number(total.tracked_tokens)}", f"billed {_number(total.billed_tokens)} tokens"]
+    if total.coverage is not None:
+        parts.append(f"coverage {total.coverage:.1%}")
+    if total.drift_usd is not None:
+        share = f" ({total.drift_usd / total.billed_usd:+.1%})" if total.billed_usd else ""
+        parts.append(f"drift {_drift(total.drift_usd)}{share}")
+    lines = [" · ".join(parts)]
+    if total.uncompared_usd:
+        lines.append(f"{_dollars(total.uncompared_usd)} more was tracked of tokens that the bill names no dollars for")
+    percent = (found.tolerance * 100).normalize()
+    lines.append(f"{len(found.rows) - off} of {len(found.rows)} rows agree within {percent:f} %")
+    return Text("\n".join(lines))
+
+
+def _table(rows: list[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("day", "model", "class"):
-        table.add_column(name, overflow="fold")
-    for name in ("tracked", "billed", "tracked $", "billed $", "covered"):
+    table.add_column("day", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    table.add_column("class", overflow="fold")
+    for name in ("tracked", "billed", "covered", "drift"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in off:
+    for row in rows:
         table.add_row(
-            str(row.day),
+            f"{row.day:%m-%d}",
             Text(row.model or tables.NOTHING),
             Text(row.token_class),
             _number(row.tracked.quantity),
             _number(row.billed.quantity),
-            _dollars(row.tracked.cost_usd),
-            _dollars(row.billed.cost_usd),
             tables.NOTHING if row.coverage is None else f"{row.coverage:.1%}",
+            tables.NOTHING if row.cost_difference is None else _drift(row.cost_difference),
         )
-    if off:
-        console.print(table)
-        for row in off:
-            for cause in row.causes:
-                where = f"{row.day} {row.model or ''} {row.token_class}".replace("  ", " ")
-                console.print(Text(f"{where}: {cause.name}: {cause.evidence}", style="yellow"), soft_wrap=True)
-    covered = "" if total["coverage"] is None else f" · {total['coverage']:.1%} covered"
-    console.print(
-        f"{len(found.rows) - len(off)} of {len(found.rows)} rows agree within {found.tolerance * 100:f} % · "
-        f"tracked {_dollars(total['tracked_usd'])} · billed {_dollars(total['billed_usd'])}{covered}"
-    )
+    return table
+
+
+def _extent(group: Group) -> str:
+    rows = "1 row" if len(group.rows) == 1 else f"{len(group.rows)} rows"
+    return rows if group.drift_usd is None else f"{rows}, {_drift(group.drift_usd)}"
+
+
+def _where(row: Row) -> str:
+    return " ".join(filter(None, (str(row.day), row.model, row.token_class)))
 
 
 def _number(quantity: Decimal | None) -> str:
@@ -164,3 +183,7 @@ def _number(quantity: Decimal | None) -> str:
 
 def _dollars(cost_usd: Decimal | None) -> str:
     return tables.NOTHING if cost_usd is None else f"${cost_usd:,.4f}"
+
+
+def _drift(cost_usd: Decimal) -> str:
+    return f"{'-' if cost_usd < 0 else '+'}${abs(cost_usd):,.4f}"

@@ -15,7 +15,7 @@ from llmtrace.errors import ConfigError
 from llmtrace.reconcile.figures import Billed, decimal, read_tier
 
 USAGE_PATH, COSTS_PATH = "/v1/organizations/usage_report/messages", "/v1/organizations/cost_report"
-USAGE_GROUPS = ("workspace_id", "model", "service_tier")
+USAGE_GROUPS = ("workspace_id", "api_key_id", "model", "service_tier")
 COSTS_GROUPS = ("workspace_id", "description")
 CENTS = Decimal(100)
 KINDS = {
@@ -36,13 +36,14 @@ def read_usage(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:
     created, tools = result.get("cache_creation") or {}, result.get("server_tool_use") or {}
     told = {**result, **{f"cache_creation.{name}": value for name, value in created.items()}}
     model, tier, scope = result.get("model"), read_tier(result.get("service_tier")), result.get("workspace_id")
+    key = result.get("api_key_id") or None
     for name, token_class in KINDS.items():
         quantity = decimal(told.get(name), name)
         if quantity:
-            yield Billed(day, model or None, token_class, tier, scope or None, quantity)
+            yield Billed(day, model or None, token_class, tier, scope or None, quantity, key=key)
     searches = decimal(tools.get("web_search_requests"), "web_search_requests")
     if searches:
-        yield Billed(day, None, "web_search", scope=scope or None, quantity=searches)
+        yield Billed(day, None, "web_search", scope=scope or None, quantity=searches, key=key)
 
 
 def read_costs(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:

@@ -4,11 +4,11 @@ The first of `WHOLE` that applies explains a row by itself; only where none does
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from llmtrace.reconcile.compare import Cause, Comparison, Row, days_of, is_close
-from llmtrace.reconcile.figures import INPUT_CLASSES
+from llmtrace.reconcile.compare import ROUNDING_USD, Cause, Comparison, Count, Row, days_of, is_close
+from llmtrace.reconcile.figures import BATCH, FEES, INPUT_CLASSES
 
 FINAL_AFTER = timedelta(hours=48)
 FURTHEST_ZONE_H = 14
@@ -29,11 +29,11 @@ def find_causes(found: Comparison) -> None:
 
 def _beside_tokens(row: Row, found: Comparison) -> Cause | None:
     """Storage, sessions and the like are on the bill without a model, and in no response's usage."""
-    if row.model is None and not row.tracked.quantity and row.billed.quantity is None:
-        return Cause(
-            "beside_tokens", f"{row.token_class} is billed beside the tokens of calls: no response tells of it"
-        )
-    return None
+    if row.model is not None or row.tracked.quantity or row.token_class in FEES:
+        return None
+    if any(r.model is not None and row.token_class.startswith(r.model) for r in found.rows):
+        return Cause("unexplained", f"the line item {row.token_class!r} is not understood; is there a newer llmtrace?")
+    return Cause("beside_tokens", f"{row.token_class} is billed beside the tokens of calls: no response tells of it")
 
 
 def _time_zone(row: Row, found: Comparison) -> Cause | None:
@@ -41,6 +41,8 @@ def _time_zone(row: Row, found: Comparison) -> Cause | None:
     rows = [r for r in found.rows if (r.model, r.token_class) == (row.model, row.token_class)]
     billed = {r.day: r.billed.quantity for r in rows}
     if row.has_equal_quantities or any(quantity is None for quantity in billed.values()):
+        return None
+    if len(rows) < 2:
         return None
     hours = found.hours.get((row.model, row.token_class), {})
     for offset_h in sorted(range(-FURTHEST_ZONE_H, FURTHEST_ZONE_H + 1), key=abs):
@@ -92,45 +94,65 @@ def _tier(row: Row, found: Comparison) -> Cause | None:
     return Cause("batch" if "batch" in moved else "service_tier", f"as many tokens, of other tiers: {parts}")
 
 
-def _unpriced(row: Row, found: Comparison) -> Cause | None:
-    """Counted, but without a price here."""
-    if row.tracked.unpriced_calls and row.has_equal_quantities:
-        return Cause("unpriced", f"{row.tracked.unpriced_calls:,} calls have no price here: llmtrace prices show MODEL")
-    return None
-
-
 def _price(row: Row, found: Comparison) -> Cause | None:
     """As many tokens for other money."""
-    if not row.has_equal_quantities or row.cost_difference is None:
+    return _other_rate(row, found) if row.has_equal_quantities else None
+
+
+def _price_too(row: Row, found: Comparison) -> Cause | None:
+    """Other tokens, and each of them for other money."""
+    return None if row.has_equal_quantities else _other_rate(row, found)
+
+
+def _other_rate(row: Row, found: Comparison) -> Cause | None:
+    rates = _other_rates(row)
+    if rates is None:
         return None
-    here, there = _rate(row.tracked.cost_usd, row.tracked.quantity), _rate(row.billed.cost_usd, row.billed.quantity)
-    if here is None or there is None:
-        return None
-    earlier = [
-        r
-        for r in found.rows
-        if (r.model, r.token_class) == (row.model, row.token_class) and r.day < row.day and r.has_equal_quantities
-    ]
-    text = f"as many tokens, at ${there:f} instead of ${here:f} a million"
-    changed = _first_of_run(row, earlier)
+    here, there = rates
+    text = f"billed at {_dollars(there)} a million tokens, tracked at {_dollars(here)}"
+    changed = _changed_on(row, found)
     if changed is not None:
         return Cause("price_change", f"{text}, since {changed}; before, both sides agree")
     return Cause("price", f"{text}, on every day compared: a price of your own, or a wrong one here")
 
 
-def _first_of_run(row: Row, earlier: list[Row]) -> date | None:
-    """The first of the days up to ROW's that are off without a break, where a day before them agrees."""
+def _other_rates(row: Row) -> tuple[Decimal, Decimal] | None:
+    """US dollars for a million here and on the bill, where both are known for the same tiers and are not the same."""
+    ours, theirs = row.tracked, row.billed
+    if not (ours.quantity and theirs.quantity) or ours.cost_usd is None or theirs.cost_usd is None:
+        return None
+    if ours.unpriced_calls or set(ours.tiers) != set(theirs.tiers):
+        return None
+    here, there = ours.cost_usd / ours.quantity, theirs.cost_usd / theirs.quantity
+    if is_close(here, there, row.tolerance) or abs(there - here) * theirs.quantity <= ROUNDING_USD:
+        return None
+    return here * PER_MTOK, there * PER_MTOK
+
+
+def _changed_on(row: Row, found: Comparison) -> date | None:
+    """The first of the days up to ROW's that have another price without a break, where a day before them has ours."""
     first = row.day
-    for before in sorted(earlier, key=lambda r: r.day, reverse=True):
-        if not before.is_off:
+    same = [r for r in found.rows if (r.model, r.token_class) == (row.model, row.token_class) and r.day < row.day]
+    for before in sorted((r for r in same if r.billed.quantity), key=lambda r: r.day, reverse=True):
+        if _other_rates(before) is None:
             return first
         first = before.day
     return None
 
 
+def _unpriced(row: Row, found: Comparison) -> Cause | None:
+    """Counted, but without a price here."""
+    if row.tracked.unpriced_calls and row.billed.cost_usd:
+        name = row.model or "MODEL"
+        return Cause(
+            "unpriced", f"{row.tracked.unpriced_calls:,} calls have no price here: llmtrace prices show {name}"
+        )
+    return None
+
+
 def _uncounted(row: Row, found: Comparison) -> Cause | None:
     """Calls of the day whose usage never arrived."""
-    calls = found.uncounted.get((row.day, row.model), 0)
+    calls = _counts(row, found).uncounted
     if calls and (row.quantity_difference is None or row.quantity_difference > 0):
         return Cause("missing_usage", f"{calls:,} tracked calls of that day and model came without usage")
     return None
@@ -138,53 +160,81 @@ def _uncounted(row: Row, found: Comparison) -> Cause | None:
 
 def _estimated(row: Row, found: Comparison) -> Cause | None:
     """Calls whose tokens were counted here."""
-    if row.tracked.estimated_calls and not row.has_equal_quantities:
-        of = f"{row.tracked.estimated_calls:,} of {row.tracked.requests or 0:,}"
-        return Cause("estimated_usage", f"{of} tracked calls have estimated tokens")
+    counts = _counts(row, found)
+    if counts.estimated and not row.has_equal_quantities:
+        return Cause("estimated_usage", f"{counts.estimated:,} of {counts.calls:,} tracked calls have estimated tokens")
     return None
 
 
 def _batch(row: Row, found: Comparison) -> Cause | None:
     """Batches run without a call that could be tracked."""
-    batched, known = row.billed.tiers.get("batch", ZERO), row.tracked.tiers.get("batch", ZERO)
-    if batched > known and (row.quantity_difference or ZERO) > 0:
-        return Cause(
-            "batch", f"{_number(batched - known)} tokens more were billed as batches, whose calls an app does not make"
-        )
+    batched = _batched(row)
+    if batched > 0 and (row.quantity_difference or ZERO) > 0:
+        text = f"{_number(batched)} tokens more were billed as batches, whose calls an app does not make"
+        return Cause("batch", text)
     return None
 
 
+def _batched(row: Row) -> Decimal:
+    """How many tokens more are billed than tracked as batches."""
+    return max(row.billed.tiers.get(BATCH, ZERO) - row.tracked.tiers.get(BATCH, ZERO), ZERO)
+
+
 def _outside(row: Row, found: Comparison) -> Cause | None:
-    """Calls that llmtrace did not see."""
-    more = row.quantity_difference
-    if more is None or more <= 0:
+    """Calls that llmtrace did not see, beside batches and what calls without a usage of their own may have used."""
+    if row.quantity_difference is None:
         return None
-    share = more / (row.billed.quantity or more)
-    unit = "calls" if row.token_class == "web_search" else "tokens"
-    text = f"{_number(more)} {unit} more are billed than tracked ({share:.1%} of the bill)"
+    more, billed = row.quantity_difference - _batched(row), row.billed.quantity or ZERO
+    counts = _counts(row, found)
+    if more <= found.tolerance * billed or _is_doubt_enough(row, counts, more):
+        return None
+    unit = "tokens" if row.model is not None else "calls"
+    text = f"{_number(more)} {unit} more are billed than tracked ({more / billed:.1%} of the bill)"
     if not row.tracked.quantity:
         text = f"none of the {_number(more)} {unit} billed is tracked"
-    if row.billed.requests is not None and row.billed.requests > (row.tracked.requests or 0):
-        text += f", in {row.billed.requests - (row.tracked.requests or 0):,} requests that are not"
-    exact = [s for s, quantity in row.billed.scopes.items() if s and is_close(quantity, more, found.tolerance)]
-    if exact and len(row.billed.scopes) > 1:
-        text += f"; {exact[0]} was billed exactly that: its service is not instrumented"
-    return Cause("calls_outside", f"{text}: calls of a service that is not instrumented")
+    untracked = (counts.billed or 0) - counts.calls - counts.uncounted
+    if untracked > 0:
+        text += f", in {untracked:,} requests that are not"
+    payer = _exact_payer(row, more, found.tolerance)
+    text += f"; {payer} was billed exactly that" if payer else ""
+    return Cause("calls_outside", f"{text}: calls outside llmtrace, of a service that is not instrumented")
+
+
+def _is_doubt_enough(row: Row, counts: Count, more: Decimal) -> bool:
+    """Whether calls without a usage of the provider's account for MORE: no request is missing, or they suffice."""
+    if not counts.doubtful:
+        return False
+    if counts.billed is not None:
+        return counts.billed <= counts.calls + counts.uncounted
+    counted = counts.calls - counts.estimated
+    return not counted or more <= 2 * counts.doubtful * (row.tracked.quantity or ZERO) / counted
+
+
+def _exact_payer(row: Row, more: Decimal, tolerance: Decimal) -> str | None:
+    """The one project, workspace or key, of several, that was billed MORE."""
+    for payers in (row.billed.scopes, row.billed.keys):
+        exact = [name for name, quantity in payers.items() if name and is_close(quantity, more, tolerance)]
+        if exact and len(payers) > 1:
+            return exact[0]
+    return None
 
 
 def _recent(row: Row, found: Comparison) -> Cause | None:
     """A bill that is still being written."""
-    ended = datetime.combine(row.day, time(), UTC).replace(tzinfo=None) + timedelta(days=1)
-    if _is_less_billed(row) and found.now < ended + FINAL_AFTER:
-        return Cause("not_final", f"the bill of {row.day} may grow until {ended + FINAL_AFTER:%Y-%m-%d}")
+    if _is_less_billed(row) and found.now < _final_at(row):
+        return Cause("not_final", f"the bill of {row.day} may grow until {_final_at(row):%Y-%m-%d}")
     return None
 
 
 def _less_billed(row: Row, found: Comparison) -> Cause | None:
     """Calls that somebody else pays for."""
-    if _is_less_billed(row) and not row.has_equal_quantities:
+    if _is_less_billed(row) and not row.has_equal_quantities and found.now >= _final_at(row):
         return Cause("billed_elsewhere", "less is billed than tracked: another organization, project or key may pay")
     return None
+
+
+def _final_at(row: Row) -> datetime:
+    return datetime.combine(row.day, time()) + timedelta(days=1) + FINAL_AFTER
 
 
 def _no_quantities(row: Row, found: Comparison) -> Cause | None:
@@ -201,10 +251,12 @@ def _is_less_billed(row: Row) -> bool:
     return difference is not None and difference < 0
 
 
-def _rate(cost_usd: Decimal | None, quantity: Decimal | None) -> Decimal | None:
-    if cost_usd is None or not quantity:
-        return None
-    return (cost_usd / quantity * PER_MTOK).quantize(Decimal("0.0001")).normalize()
+def _counts(row: Row, found: Comparison) -> Count:
+    return found.counts.get((row.day, row.model)) or Count()
+
+
+def _dollars(rate_usd: Decimal) -> str:
+    return f"${rate_usd.quantize(Decimal('0.0001')).normalize():f}"
 
 
 def _number(quantity: Decimal) -> str:
@@ -216,5 +268,7 @@ def _amount(quantity: Decimal) -> str:
 
 
 UNEXPLAINED = Cause("unexplained", "no rule explains it: compare the calls of that day with the provider's own logs")
-WHOLE: tuple[Rule, ...] = (_beside_tokens, _time_zone, _cache, _tier, _unpriced, _price)
-PARTS: tuple[Rule, ...] = (_uncounted, _estimated, _batch, _outside, _recent, _less_billed, _no_quantities)
+WHOLE: tuple[Rule, ...] = (_beside_tokens, _time_zone, _cache, _tier, _price)
+PARTS: tuple[Rule, ...] = (
+    _uncounted, _estimated, _unpriced, _batch, _outside, _price_too, _recent, _less_billed, _no_quantities
+)  # fmt: skip

@@ -15,7 +15,10 @@ Read = Callable[[date, Iterable[Mapping[str, Any]]], Iterator[Billed]]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How one provider is asked: its address, its reports with what each is grouped by, and how its key is shown."""
+    """How one provider is asked: its address, its reports with what each is grouped by, and how its key is shown.
+
+    A report that is not grouped by key cannot be read for some keys alone.
+    """
 
     base_url: str
     key_name: str
@@ -25,6 +28,8 @@ class Source:
     bucket_start: str
     scope_filter: str
     read: Read
+    key_filter: str = "api_key_ids[]"
+    key_group: str = "api_key_id"
 
 
 def _openai_period(first: date, end: date) -> Parameters:
@@ -66,8 +71,23 @@ SOURCES: Mapping[str, Source] = {
 }
 
 
-def fetch_bill(provider: str, key: str, base_url: str | None, first: date, end: date, scopes: Sequence[str]) -> Bill:
-    """PROVIDER's figures of the days from FIRST to before END, of the projects or workspaces SCOPES where given.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a bill is compared: days from `first` to before `end`, and projects, workspaces or keys by id."""
+
+    first: date
+    end: date
+    scopes: Sequence[str] = ()
+    keys: Sequence[str] = ()
+
+    def has(self, figure: Billed) -> bool:
+        """Whether FIGURE is in it."""
+        is_scope = not self.scopes or figure.scope in self.scopes
+        return self.first <= figure.day < self.end and is_scope and (not self.keys or figure.key in self.keys)
+
+
+def fetch_bill(provider: str, key: str, base_url: str | None, part: Part) -> Bill:
+    """The figures of PART of PROVIDER's bill, read with the admin key KEY.
 
     Raises:
         BillUnavailable: the provider refuses, or cannot be reached.
@@ -75,19 +95,21 @@ def fetch_bill(provider: str, key: str, base_url: str | None, first: date, end: 
     """
     source = SOURCES[provider]
     api = AdminApi(base_url or source.base_url, source.headers(key), source.key_name)
-    parts = []
+    found: list[Billed] = []
     for path, groups in source.reports:
+        if part.keys and source.key_group not in groups:
+            continue
         asked = [
-            *source.period(first, end),
+            *source.period(part.first, part.end),
             ("bucket_width", "1d"),
             ("limit", BUCKETS),
             *(("group_by[]", group) for group in groups),
-            *((source.scope_filter, scope) for scope in scopes),
+            *((source.scope_filter, scope) for scope in part.scopes),
+            *((source.key_filter, id_) for id_ in part.keys),
         ]
-        parts.append([f for bucket in api.buckets(path, asked) for f in read_bucket(source, bucket)])
-    found = [f for part in parts for f in part if first <= f.day < end]
-    # Not every report takes the filter: what it left in is left out here.
-    return Bill.of(f for f in found if not scopes or f.scope in scopes)
+        found += [f for bucket in api.buckets(path, asked) for f in read_bucket(source, bucket)]
+    # Not every report takes every filter: what one left in is left out here.
+    return Bill.of(f for f in found if part.has(f))
 
 
 def read_bucket(source: Source, bucket: Mapping[str, Any]) -> Iterator[Billed]:

@@ -1,7 +1,7 @@
 """What both sides of a comparison are made of: quantities and dollars by UTC day, model and token class."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -11,7 +11,7 @@ from llmtrace.errors import ConfigError
 INPUT_CLASSES = ("input_uncached", "input_cached", "cache_write", "cache_write_5m", "cache_write_1h", "cache_write_12h")
 # Billed by the call, and on the bill without a model.
 FEES = frozenset({"web_search", "web_search_preview", "file_search", "code_interpreter", "image_generation"})
-STANDARD = "standard"
+STANDARD, BATCH = "standard", "batch"
 # The names that the same tier has in answers, in usage reports and in the line items of a bill.
 TIERS = {None: STANDARD, "": STANDARD, "default": STANDARD, "auto": STANDARD, "fast": "priority", "message": STANDARD}
 
@@ -20,7 +20,8 @@ TIERS = {None: STANDARD, "": STANDARD, "default": STANDARD, "auto": STANDARD, "f
 class Billed:
     """One figure of the provider's; a quantity, requests or a cost that it does not tell is None.
 
-    `model` is None for what no model is named for; `scope` is the project, workspace or key that was billed.
+    `model` is None for what no model is named for; `scope` is the project or workspace that was billed, `key` the id
+    of the API key. Requests stand beside one of the classes that they used.
     """
 
     day: date
@@ -31,6 +32,7 @@ class Billed:
     quantity: Decimal | None = None
     cost_usd: Decimal | None = None
     requests: int | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,12 @@ class Bill:
 
     @classmethod
     def of(cls, *parts: Iterable[Billed]) -> "Bill":
-        """The figures of all PARTS."""
-        return cls(tuple(figure for part in parts for figure in part))
+        """The figures of all PARTS; a quantity that both reports tell is the usage report's, and counts once."""
+        figures = [figure for part in parts for figure in part]
+        told = {f.token_class for f in figures if f.cost_usd is None and f.quantity is not None}
+        return cls(
+            tuple(replace(f, quantity=None) if f.cost_usd is not None and f.token_class in told else f for f in figures)
+        )
 
     @property
     def has_quantities(self) -> bool:

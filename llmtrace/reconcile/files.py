@@ -6,14 +6,13 @@ What a file is, its own columns say; a column that none of the known exports has
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from llmtrace.errors import ConfigError
-from llmtrace.reconcile.fetch import SOURCES, read_bucket
+from llmtrace.reconcile.fetch import SOURCES, Part, read_bucket
 from llmtrace.reconcile.figures import Bill, Billed, utc_day
 
 DAYS = ("start_time", "start_time_iso", "usage_date_utc", "starting_at", "date")
@@ -39,8 +38,8 @@ TOKEN_TYPES = {
 }
 
 
-def read_files(provider: str, paths: Sequence[Path], first: date, end: date, scopes: Sequence[str]) -> Bill:
-    """The figures in the files PATHS of PROVIDER, of the days from FIRST to before END.
+def read_files(provider: str, paths: Sequence[Path], part: Part) -> Bill:
+    """The figures of PART of PROVIDER's bill in the files PATHS.
 
     Raises:
         ConfigError: a file is none of the exports, or says something that is no number or no day.
@@ -52,7 +51,7 @@ def read_files(provider: str, paths: Sequence[Path], first: date, end: date, sco
             found += _read_file(provider, path)
         except ConfigError as err:
             raise ConfigError(f"{path}: {err}") from None
-    return Bill.of(f for f in found if first <= f.day < end and (not scopes or f.scope in scopes))
+    return Bill.of(f for f in found if part.has(f))
 
 
 def _read_file(provider: str, path: Path) -> list[Billed]:
@@ -79,8 +78,8 @@ def _read_json(provider: str, text: str) -> Iterator[Billed]:
             yield from read_bucket(source, bucket)
 
 
-def _read_csv(provider: str, lines: Iterable[str]) -> Iterator[Billed]:
-    reader = csv.DictReader(lines)
+def _read_csv(provider: str, lines: Sequence[str]) -> Iterator[Billed]:
+    reader = csv.DictReader(lines, delimiter="\t" if lines and "\t" in lines[0] else ",")
     columns = {RENAMED.get(name, name) for name in reader.fieldnames or ()}
     day_column = next((name for name in DAYS if name in columns), None)
     if day_column is None or not columns & {"amount", "cost_usd", "output_tokens", "input_tokens"}:

@@ -1,6 +1,7 @@
 """OpenAI's usage and costs: buckets of results, read into figures.
 
-A line item of the costs reads `[TIER | ]MODEL[ MODALITY], [cached ]input|output[, long context]`; what reads otherwise
+A line item of the costs reads `[TIER | ]MODEL[ MODALITY], [cached ]input|output[, long context]`, with underscores for
+blanks and `tokens` after the kind in newer ones; what reads otherwise
 (web searches, storage) is a cost beside tokens and keeps its own name. `input_tokens` holds cached, written and audio
 tokens.
 
@@ -14,18 +15,20 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.errors import ConfigError
-from llmtrace.reconcile.figures import Billed, decimal, read_tier
+from llmtrace.reconcile.figures import BATCH, Billed, decimal, read_tier
 
 USAGE_PATH, COSTS_PATH = "/organization/usage/completions", "/organization/costs"
 EMBEDDINGS_PATH = "/organization/usage/embeddings"
-USAGE_GROUPS = ("project_id", "model", "batch", "service_tier")
-EMBEDDINGS_GROUPS = ("project_id", "model")
-COSTS_GROUPS = ("project_id", "line_item")
+USAGE_GROUPS = ("project_id", "api_key_id", "model", "batch", "service_tier")
+EMBEDDINGS_GROUPS = ("project_id", "api_key_id", "model")
+COSTS_GROUPS = ("project_id", "api_key_id", "line_item")
 LINE_ITEM = re.compile(
     r"(?:(?P<tier>[\w ]+?) \| )?(?P<model>[\w.:/-]+)(?: (?P<modality>text|audio|image))?, "
-    r"(?P<kind>cached input|cache write|input|output)\b.*"
+    r"(?P<kind>cached input|cache write|input|output)(?: tokens)?\b.*",
+    re.IGNORECASE,
 )
 FEES = {"web search tool calls": "web_search", "file search tool calls": "file_search"}
+UNITS = {None: 1, "tokens": 1, "1000_tokens": 1000}
 KINDS = {"input": "input_uncached", "cached input": "input_cached", "cache write": "cache_write", "output": "output"}
 
 
@@ -59,11 +62,13 @@ def read_usage(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:
                 day,
                 result.get("model") or None,
                 token_class,
-                "batch" if is_batch else read_tier(result.get("service_tier")),
+                BATCH if is_batch else read_tier(result.get("service_tier")),
                 result.get("project_id") or None,
                 quantity,
                 requests=int(requests) if requests is not None else None,
+                key=result.get("api_key_id") or None,
             )
+            requests = None
 
 
 def read_costs(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:
@@ -80,15 +85,30 @@ def read_costs(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:
     if cost is None:
         return
     item = str(result.get("line_item") or "")
-    found = LINE_ITEM.fullmatch(item)
-    scope = result.get("project_id") or None
+    found = LINE_ITEM.fullmatch(_with_blanks(item))
+    scope, key = result.get("project_id") or None, result.get("api_key_id") or None
+    quantity = _quantity(result)
     if found is None:
-        yield Billed(day, None, FEES.get(item, item or "all line items"), scope=scope, cost_usd=cost)
+        name = FEES.get(item, item or "all line items")
+        yield Billed(day, None, name, scope=scope, quantity=quantity, cost_usd=cost, key=key)
         return
-    token_class = KINDS[found["kind"]]
+    token_class = KINDS[found["kind"].lower()]
     if found["modality"] == "audio":
         token_class = "output_audio" if token_class == "output" else "input_audio"
-    yield Billed(day, found["model"], token_class, read_tier(found["tier"]), scope, cost_usd=cost)
+    tier = read_tier(found["tier"])
+    yield Billed(day, found["model"], token_class, tier, scope, quantity, cost, key=key)
+
+
+def _with_blanks(item: str) -> str:
+    """ITEM with blanks for the underscores in what follows the model."""
+    model, comma, kind = item.partition(", ")
+    return model + comma + kind.replace("_", " ")
+
+
+def _quantity(result: Mapping[str, Any]) -> Decimal | None:
+    """The quantity of a line item, in tokens or calls; None where it is told in another unit."""
+    count, factor = decimal(result.get("quantity"), "quantity"), UNITS.get(result.get("quantity_unit") or None)
+    return None if count is None or factor is None else count * factor
 
 
 def read_results(day: date, results: Iterable[Mapping[str, Any]]) -> Iterator[Billed]:

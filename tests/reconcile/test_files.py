@@ -23,7 +23,7 @@ def reconcile(
     files = []
     for number, body in enumerate(pages):
         (path := tmp_path / f"bill-{number}.json").write_text(json.dumps(body))
-        files += ["--bill", str(path)]
+        files += ["--file", str(path)]
     done = llmtrace("reconcile", *b.PERIOD, *files, "--json", *more, home=home)
     assert done.returncode == code, done.stderr + done.stdout
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -42,9 +42,9 @@ def test_equal_bills_reconcile_exactly(home: Path, tmp_path: Path) -> None:
     answer = reconcile(home, tmp_path, EQUAL, EQUAL_COSTS, code=0, more=("--tolerance", "0"))
     assert answer["agrees"] is True
     assert len(answer["rows"]) == 6
-    assert {r["quantity_difference"] for r in answer["rows"]} == {"0.000000"}
+    assert {r["quantity_drift"] for r in answer["rows"]} == {"0.000000"}
     assert (answer["total"]["tracked_usd"], answer["total"]["coverage"]) == ("0.976500000000", "1.000000")
-    assert Decimal(answer["total"]["difference_usd"]) == 0
+    assert Decimal(answer["total"]["drift_usd"]) == 0
 
 
 def test_calls_of_a_service_not_instrumented_are_named_with_the_project_that_paid(home: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_price_change_is_told_with_the_day_it_begins(home: Path, tmp_path: Pat
     assert causes(answer) == {("11", "input_uncached", "price_change"), ("12", "input_uncached", "price_change")}
     evidence = [c["evidence"] for r in answer["rows"] for c in r["causes"]]
     assert (
-        evidence == ["as many tokens, at $3 instead of $2.5 a million, since 2026-11-11; before, both sides agree"] * 2
+        evidence == ["billed at $3 a million tokens, tracked at $2.5, since 2026-11-11; before, both sides agree"] * 2
     )
 
 
