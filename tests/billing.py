@@ -8,7 +8,7 @@ from typing import Any
 from samples import NOON, make_call, ns
 
 from llmtrace.demo.seed import write_calls
-from llmtrace.model import Response, Usage
+from llmtrace.model import Response
 
 DAYS = 3
 CALLS = 93
@@ -21,13 +21,28 @@ def day_at(day: int) -> int:
     return UNIX + day * 86400
 
 
-def track(home: Path, *, at: datetime = NOON, days: int = DAYS, calls: int = CALLS, **changes: Any) -> None:
-    """CALLS of 1,000 input and 100 output tokens on each of DAYS."""
+def track(
+    home: Path,
+    *,
+    at: datetime = NOON,
+    days: int = DAYS,
+    calls: int = CALLS,
+    first: int = 1,
+    used: dict[str, Any] | None = None,
+    model: str = MODEL,
+    tier: str | None = None,
+    **changes: Any,
+) -> None:
+    """CALLS that USED so much (1,000 input and 100 output tokens) on each of DAYS, numbered from FIRST on."""
+    told = usage(1000, 100) if used is None else used
     made = [
         make_call(
-            1 + day * calls + i,
+            first + day * calls + i,
             started_at_ns=ns(at + timedelta(days=day)) + i * 10**9,
-            **{"response": Response(id=f"c-{day}-{i}", model=MODEL, usage=usage(1000, 100)), **changes},
+            **{
+                "response": Response(id=f"c-{first}-{day}-{i}", model=model, usage=told or None, service_tier=tier),
+                **changes,
+            },
         )
         for day in range(days)
         for i in range(calls)
@@ -67,6 +82,3 @@ def page(days: Iterable[list[dict[str, Any]]], first: int = 0) -> dict[str, Any]
         for n, results in enumerate(days, first)
     ]
     return {"object": "page", "data": data, "has_more": False, "next_page": None}
-
-
-__all__ = ["CALLS", "Usage", "cost", "costs", "day_at", "page", "track", "usage", "used"]

@@ -40,16 +40,21 @@ def _time_zone(row: Row, found: Comparison) -> Cause | None:
     """The same hours, cut into days elsewhere; or what began before midnight and was billed after it."""
     rows = [r for r in found.rows if (r.model, r.token_class) == (row.model, row.token_class)]
     billed = {r.day: r.billed.quantity for r in rows}
-    if row.has_equal_quantities or any(quantity is None for quantity in billed.values()):
+    if row.has_equal_quantities or len(rows) < 2 or any(quantity is None for quantity in billed.values()):
         return None
-    if len(rows) < 2:
-        return None
-    hours = found.hours.get((row.model, row.token_class), {})
-    for offset_h in sorted(range(-FURTHEST_ZONE_H, FURTHEST_ZONE_H + 1), key=abs):
+    # Two days that differ by as much are hours that moved; a zone moves them on every day.
+    moved = _midnight(row, found)
+    if moved is not None and sum(r.is_off for r in rows) == 2:
+        return moved
+    hours, fits = found.hours.get((row.model, row.token_class), {}), []
+    for offset_h in range(-FURTHEST_ZONE_H, FURTHEST_ZONE_H + 1):
         days = days_of(hours, offset_h)
-        if offset_h and all(is_close(q or ZERO, days.get(d, ZERO), found.tolerance) for d, q in billed.items()):
-            return Cause("time_zone", f"every day agrees if its days are those of UTC{offset_h:+d}")
-    return _midnight(row, found)
+        if all(is_close(q or ZERO, days.get(d, ZERO), found.tolerance) for d, q in billed.items()):
+            fits.append(f"UTC{offset_h:+d}")
+    if fits:
+        zones = fits[0] if len(fits) == 1 else f"one of {fits[0]} to {fits[-1]}"
+        return Cause("time_zone", f"every day agrees if its days are those of {zones}")
+    return moved
 
 
 def _midnight(row: Row, found: Comparison) -> Cause | None:
