@@ -1,11 +1,11 @@
 """`llmtrace reconcile`: what was tracked beside what the provider bills, and where a difference comes from."""
 
+import textwrap
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import click
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -126,7 +126,9 @@ def _print(found: Comparison, provider: str, first: date, end: date) -> None:
     console.print(Text("Likely causes", style="bold"))
     for group in group_causes(off):
         console.print(Text(f"{group.name}: {_extent(group)}", style="yellow"))
-        console.print(Padding(Text(f"{_where(group.rows[0])}: {group.evidence}"), (0, 0, 0, 2)))
+        said = f"{_where(group.rows[0])}: {group.evidence}"
+        lines = textwrap.wrap(said, console.width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
 def _summary(found: Comparison, off: int) -> Text:
