@@ -20,6 +20,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.2
 
 ADMIN_KEYS = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}
+ADMIN_URLS = {"openai": "LLMTRACE_OPENAI_ADMIN_URL", "anthropic": "LLMTRACE_ANTHROPIC_ADMIN_URL"}
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
@@ -109,7 +110,7 @@ def has_admin_key(provider: str) -> bool:
 
 def admin_url(provider: str) -> str | None:
     """Where PROVIDER's admin API is asked instead: `LLMTRACE_OPENAI_ADMIN_URL` or `LLMTRACE_ANTHROPIC_ADMIN_URL`."""
-    return os.environ.get(f"LLMTRACE_{provider.upper()}_ADMIN_URL") or None
+    return os.environ.get(ADMIN_URLS[provider]) or None
 
 
 def otlp_headers() -> dict[str, str]:

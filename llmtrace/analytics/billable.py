@@ -66,5 +66,5 @@ def _rows(
         component=component,
         quantity=quantity,
         cost_usd=cost_usd,
-        is_estimated=rows.usage_source == "estimated",
+        is_estimated=(rows.usage_source == "estimated") | (rows.cost_status == "lower_bound"),
     )

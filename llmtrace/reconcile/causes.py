@@ -167,7 +167,8 @@ def _estimated(row: Row, found: Comparison) -> Cause | None:
     """Calls whose tokens were counted here."""
     counts = _counts(row, found)
     if counts.estimated and not row.has_equal_quantities:
-        return Cause("estimated_usage", f"{counts.estimated:,} of {counts.calls:,} tracked calls have estimated tokens")
+        text = f"{counts.estimated:,} of {counts.calls:,} tracked calls have estimated or incomplete tokens"
+        return Cause("estimated_usage", text)
     return None
 
 

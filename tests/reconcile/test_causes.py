@@ -153,7 +153,7 @@ def test_estimated_tokens_are_told_and_are_not_calls_outside(case: Case) -> None
     case.bill()
     answer = case.reconcile()
     assert causes(answer) == {"estimated_usage"}
-    assert evidence(answer)[0] == "13 of 93 tracked calls have estimated tokens"
+    assert evidence(answer)[0] == "13 of 93 tracked calls have estimated or incomplete tokens"
 
 
 def test_calls_without_usage_and_calls_outside_are_both_told(openai_case: Case) -> None:
