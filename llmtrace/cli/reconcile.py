@@ -15,10 +15,11 @@ from llmtrace.cli import options, tables
 from llmtrace.errors import ConfigError
 from llmtrace.reconcile.answer import Group, by_drift, group_causes, to_answer
 from llmtrace.reconcile.causes import find_causes
-from llmtrace.reconcile.compare import Comparison, Row, compare
+from llmtrace.reconcile.compare import compare
 from llmtrace.reconcile.fetch import SOURCES, Part, fetch_bill
 from llmtrace.reconcile.figures import decimal
 from llmtrace.reconcile.files import read_files
+from llmtrace.reconcile.rows import Comparison, Row
 from llmtrace.rendering import to_json
 
 DAY = timedelta(days=1)

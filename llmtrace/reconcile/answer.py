@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from llmtrace.reconcile.compare import ZERO, Comparison, Row, Total
 from llmtrace.reconcile.figures import add
+from llmtrace.reconcile.rows import ZERO, Comparison, Row, Total
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,14 @@ def read_costs(day: date, result: Mapping[str, Any]) -> Iterator[Billed]:
     cents = decimal(result.get("amount"), "amount")
     if cents is None:
         return
-    scope, token_class = result.get("workspace_id") or None, KINDS.get(str(result.get("token_type")))
+    scope, key = result.get("workspace_id") or None, result.get("api_key_id") or None
+    token_class = KINDS.get(str(result.get("token_type")))
     if token_class is None:
         name = result.get("cost_type") or result.get("description") or "all costs"
-        yield Billed(day, None, str(name), scope=scope, cost_usd=cents / CENTS)
+        yield Billed(day, None, str(name), scope=scope, cost_usd=cents / CENTS, key=key)
         return
     model, tier = result.get("model") or None, read_tier(result.get("service_tier"))
-    yield Billed(day, model, token_class, tier, scope, cost_usd=cents / CENTS)
+    yield Billed(day, model, token_class, tier, scope, cost_usd=cents / CENTS, key=key)
 
 
 def read_results(day: date, results: Iterable[Mapping[str, Any]]) -> Iterator[Billed]:

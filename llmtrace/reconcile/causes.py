@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-from llmtrace.reconcile.compare import ROUNDING_USD, Cause, Comparison, Count, Row, days_of, is_close
+from llmtrace.reconcile.compare import days_of
 from llmtrace.reconcile.figures import BATCH, FEES, INPUT_CLASSES
+from llmtrace.reconcile.rows import ZERO, Cause, Comparison, Count, Row, is_close
 
 FINAL_AFTER = timedelta(hours=48)
 FURTHEST_ZONE_H = 14
 PER_MTOK = Decimal(1_000_000)
-ZERO = Decimal(0)
 
 Rule = Callable[[Row, Comparison], Cause | None]
 
@@ -129,7 +129,7 @@ def _other_rates(row: Row) -> tuple[Decimal, Decimal] | None:
     if ours.unpriced_calls or set(ours.tiers) != set(theirs.tiers):
         return None
     here, there = ours.cost_usd / ours.quantity, theirs.cost_usd / theirs.quantity
-    if is_close(here, there, row.tolerance) or abs(there - here) * theirs.quantity <= ROUNDING_USD:
+    if is_close(here, there, row.tolerance) or abs(there - here) * theirs.quantity <= row.rounding_usd:
         return None
     return here * PER_MTOK, there * PER_MTOK
 

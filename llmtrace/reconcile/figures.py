@@ -13,7 +13,15 @@ INPUT_CLASSES = ("input_uncached", "input_cached", "cache_write", "cache_write_5
 FEES = frozenset({"web_search", "web_search_preview", "file_search", "code_interpreter", "image_generation"})
 STANDARD, BATCH = "standard", "batch"
 # The names that the same tier has in answers, in usage reports and in the line items of a bill.
-TIERS = {None: STANDARD, "": STANDARD, "default": STANDARD, "auto": STANDARD, "fast": "priority", "message": STANDARD}
+TIERS = {
+    None: STANDARD,
+    "": STANDARD,
+    "default": STANDARD,
+    "auto": STANDARD,
+    "fast": "priority",
+    "message": STANDARD,
+    "message_batch": BATCH,
+}
 
 
 @dataclass(frozen=True, slots=True)

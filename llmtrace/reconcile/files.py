@@ -21,6 +21,7 @@ RENAMED = {
     "amount_value": "amount",
     "model_version": "model",
     "workspace": "workspace_id",
+    "api_key": "api_key_id",
     "usage_type": "service_tier",
     "usage_input_tokens_no_cache": "uncached_input_tokens",
     "usage_input_tokens_cache_read": "cache_read_input_tokens",
