@@ -10,7 +10,7 @@ from typing import Any
 
 import billing as b
 import pytest
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from samples import NOON
 
 from llmtrace.simulator import Fault, Simulator

@@ -9,7 +9,7 @@ from typing import Any
 
 import billing as b
 import pytest
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from samples import NOON
 
 from llmtrace.model import Request, Usage

@@ -7,7 +7,7 @@ from typing import Any
 
 import billing as b
 import pytest
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 
 from llmtrace.model import Request
 from llmtrace.reconcile.compare import match_model
