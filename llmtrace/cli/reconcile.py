@@ -1,9 +1,11 @@
 """`llmtrace reconcile`: what was tracked beside what the provider bills, and where a difference comes from."""
 
 import textwrap
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.table import Table
@@ -12,6 +14,7 @@ from rich.text import Text
 from llmtrace import config
 from llmtrace.analytics.filters import parse_time
 from llmtrace.cli import options, tables
+from llmtrace.client import Client
 from llmtrace.errors import ConfigError
 from llmtrace.reconcile.answer import Group, by_drift, group_causes, to_answer
 from llmtrace.reconcile.causes import find_causes
@@ -80,23 +83,27 @@ def command(
     else:
         billed = fetch_bill(provider, config.admin_key(provider), base_url or config.admin_url(provider), part)
     # One day more on both ends: a day elsewhere begins up to fourteen hours from ours.
-    asked = {
-        "provider": provider,
-        "since": str(part.first - DAY),
-        "until": str(part.end + DAY),
-        "service": service,
-        "environment": environment,
-    }
-    tracked = options.client(home, db, url, token, "reconcile").rows("billable", asked)
-    if tracked.is_cut:
-        raise ConfigError("there is more than one answer can hold: compare fewer days")
-    found = compare(tracked.dicts(), billed, part.first, part.end, percent / 100, now)
+    wanted = {"provider": provider, "service": service, "environment": environment}
+    client = options.client(home, db, url, token, "reconcile")
+    tracked = _tracked(client, wanted, part.first - DAY, part.end + DAY)
+    found = compare(tracked, billed, part.first, part.end, percent / 100, now)
     find_causes(found)
     if as_json:
         click.echo(to_json(to_answer(found, provider, part.first, part.end), indent=2))
     else:
         _print(found, provider, part.first, part.end)
     return 1 if found.is_off else 0
+
+
+def _tracked(client: Client, wanted: Mapping[str, Any], first: date, end: date) -> list[dict[str, Any]]:
+    """What was tracked from FIRST to before END, in as many answers as it takes."""
+    found = client.rows("billable", {**wanted, "since": str(first), "until": str(end)})
+    if not found.is_cut:
+        return found.dicts()
+    if end - first <= DAY:
+        raise ConfigError(f"{first} has more models than one answer can hold: name a --service")
+    middle = first + (end - first) // 2
+    return [*_tracked(client, wanted, first, middle), *_tracked(client, wanted, middle, end)]
 
 
 def _only_provider() -> str:

@@ -14,6 +14,7 @@ from samples import NOON
 
 from llmtrace.model import Request, Usage
 from llmtrace.simulator import Simulator
+from llmtrace.store.duckdb import DuckStore
 
 DAYS = [NOON + timedelta(days=day) for day in range(3)]
 CLAUDE = "claude-sonnet-4-6"
@@ -249,3 +250,18 @@ def test_a_gap_within_the_tolerance_is_none(openai_case: Case) -> None:
     openai_case.bill(100)
     openai_case.reconcile("--tolerance", "6", code=1)
     openai_case.reconcile("--tolerance", "7", code=0)
+
+
+def test_more_than_one_answer_holds_is_asked_for_day_by_day(openai_case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    openai_case.track()
+    openai_case.bill()
+    monkeypatch.setitem(DuckStore.query.__kwdefaults__, "limit", 3)
+    assert openai_case.reconcile(code=0)["total"]["coverage"] == "1.000000"
+    monkeypatch.setitem(DuckStore.query.__kwdefaults__, "limit", 1)
+    done = llmtrace(
+        *("reconcile", "--provider", "openai", "--since", "2026-11-10", "--until", "2026-11-13"),
+        home=openai_case.home,
+        LLMTRACE_OPENAI_ADMIN_URL=openai_case.simulator.openai_base_url,
+        **KEYS,
+    )
+    assert (done.returncode, "2026-11-10 has more models than one answer can hold" in done.stderr) == (2, True)
