@@ -16,7 +16,8 @@ Usage and costs of the organization are reported to whoever shows an admin key (
 was answered, at printed prices, and what `Simulator.bill` added.
 
 Another process scripts and reads it over HTTP: `POST /_simulator/faults` and `/_simulator/answers` take the fields of
-`Fault` and `Answer` with `times`, `GET /_simulator/requests` returns the log, `DELETE` empties each of them.
+`Fault` and `Answer` with `times`, `POST /_simulator/bill` those of `Simulator.bill`, `GET /_simulator/requests` returns
+the log, `DELETE` empties each of them.
 It imports nothing else of llmtrace and only the standard library.
 """
 

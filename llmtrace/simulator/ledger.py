@@ -33,6 +33,40 @@ class Use:
     key: str | None = None
     requests: int = 1
 
+    @classmethod
+    def of(
+        cls,
+        provider: str,
+        model: str,
+        usage: Mapping[str, Any],
+        *,
+        at: datetime | str | None = None,
+        service_tier: str | None = None,
+        batch: bool = False,
+        scope: str | None = None,
+        key: str | None = None,
+        times: int = 1,
+    ) -> "Use":
+        """TIMES requests of USAGE, as an answer of PROVIDER states it.
+
+        Raises:
+            ValueError: there is no such PROVIDER, or AT is no time.
+        """
+        if provider not in STANDARD:
+            raise ValueError(f"provider must be one of {', '.join(STANDARD)}")
+        return cls(
+            utc(datetime.fromisoformat(at) if isinstance(at, str) else at),
+            provider,
+            model,
+            {name: count * times for name, count in read_counts(provider, usage).items()},
+            service_tier or STANDARD[provider],
+            batch,
+            model.startswith("text-embedding-"),
+            scope,
+            key,
+            times,
+        )
+
 
 @dataclass(slots=True)
 class Ledger:

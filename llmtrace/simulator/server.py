@@ -14,7 +14,7 @@ from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
-from llmtrace.simulator.ledger import STANDARD, Ledger, Use, read_counts, utc
+from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
@@ -205,10 +205,18 @@ class Simulator:
         AT is in UTC where it names no zone, and now where it is not given; SCOPE the project or workspace that pays,
         KEY the id of the API key. PROVIDER is "openai" or "anthropic".
         """
-        counts = {name: count * times for name, count in read_counts(provider, usage).items()}
-        tier, is_embedding = service_tier or STANDARD[provider], model.startswith("text-embedding-")
         self._state.ledger.add(
-            Use(utc(at), provider, model, counts, tier, batch, is_embedding, scope, key, requests=times)
+            Use.of(
+                provider,
+                model,
+                usage,
+                at=at,
+                service_tier=service_tier,
+                batch=batch,
+                scope=scope,
+                key=key,
+                times=times,
+            )
         )
 
     def charge(self, model: str, token_class: str, usd_per_mtok: str, *, since: datetime | None = None) -> None:

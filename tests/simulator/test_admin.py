@@ -199,3 +199,16 @@ def test_another_price_holds_from_its_day_on(simulator: Simulator, admin: openai
     simulator.charge("gpt-4o-2024-08-06", "input_uncached", "3", since=DAY + timedelta(days=1))
     page: Any = admin.admin.organization.usage.costs(start_time=START, end_time=START + 2 * 86400)
     assert [[r.amount.value for r in b.results] for b in page.data] == [[2.5], [3.0]]
+
+
+def test_another_process_puts_uses_on_the_bill_and_empties_it(simulator: Simulator, admin: openai.OpenAI) -> None:
+    use = {"provider": "openai", "model": "gpt-4o", "usage": {"prompt_tokens": 7}, "at": "2026-11-10T12:00:00Z"}
+    url = f"{simulator.url}/_simulator/bill"
+    assert httpx.post(url, json=[use, {**use, "times": 2}]).json() == {"added": 2}
+    asked: Any = admin.admin.organization.usage.completions
+    (bucket,) = asked(start_time=START, end_time=START + 86400).data
+    assert [(r.input_tokens, r.num_model_requests) for r in bucket.results] == [(21, 3)]
+    httpx.delete(url)
+    assert asked(start_time=START, end_time=START + 86400).data[0].results == []
+    assert httpx.post(url, json={**use, "provider": "nobody"}).status_code == 400
+    assert httpx.post(url, json={"provider": "openai"}).status_code == 400
