@@ -3,7 +3,7 @@
 The first of `WHOLE` that applies explains a row by itself; only where none does are the `PARTS` asked, all of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -38,23 +38,27 @@ def _beside_tokens(row: Row, found: Comparison) -> Cause | None:
 
 def _time_zone(row: Row, found: Comparison) -> Cause | None:
     """The same hours, cut into days elsewhere; or what began before midnight and was billed after it."""
-    rows = [r for r in found.rows if (r.model, r.token_class) == (row.model, row.token_class)]
-    billed = {r.day: r.billed.quantity for r in rows}
-    if row.has_equal_quantities or len(rows) < 2 or any(quantity is None for quantity in billed.values()):
+    rows = found.series[row.series]
+    if row.has_equal_quantities or len(rows) < 2 or any(r.billed.quantity is None for r in rows):
         return None
     # Two days that differ by as much are hours that moved; a zone moves them on every day.
     moved = _midnight(row, found)
     if moved is not None and sum(r.is_off for r in rows) == 2:
         return moved
-    hours, fits = found.hours.get((row.model, row.token_class), {}), []
+    if row.series not in found.zones:
+        found.zones[row.series] = _zones(rows, found)
+    zones = found.zones[row.series]
+    return Cause("time_zone", f"every day agrees if its days are those of {zones}") if zones else moved
+
+
+def _zones(rows: Sequence[Row], found: Comparison) -> str | None:
+    """In whose days all ROWS of a model and class agree."""
+    hours, fits = found.hours.get(rows[0].series, {}), []
     for offset_h in range(-FURTHEST_ZONE_H, FURTHEST_ZONE_H + 1):
         days = days_of(hours, offset_h)
-        if all(is_close(q or ZERO, days.get(d, ZERO), found.tolerance) for d, q in billed.items()):
+        if all(is_close(r.billed.quantity or ZERO, days.get(r.day, ZERO), found.tolerance) for r in rows):
             fits.append(f"UTC{offset_h:+d}")
-    if fits:
-        zones = fits[0] if len(fits) == 1 else f"one of {fits[0]} to {fits[-1]}"
-        return Cause("time_zone", f"every day agrees if its days are those of {zones}")
-    return moved
+    return f"one of {fits[0]} to {fits[-1]}" if len(fits) > 1 else fits[0] if fits else None
 
 
 def _midnight(row: Row, found: Comparison) -> Cause | None:
@@ -137,8 +141,8 @@ def _other_rates(row: Row) -> tuple[Decimal, Decimal] | None:
 def _changed_on(row: Row, found: Comparison) -> date | None:
     """The first of the days up to ROW's that have another price without a break, where a day before them has ours."""
     first = row.day
-    same = [r for r in found.rows if (r.model, r.token_class) == (row.model, row.token_class) and r.day < row.day]
-    for before in sorted((r for r in same if r.billed.quantity), key=lambda r: r.day, reverse=True):
+    same = [r for r in found.series[row.series] if r.day < row.day and r.billed.quantity]
+    for before in sorted(same, key=lambda r: r.day, reverse=True):
         if _other_rates(before) is None:
             return first
         first = before.day

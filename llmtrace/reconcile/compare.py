@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.reconcile.figures import BATCH, FEES, Bill, Billed, add, read_tier
-from llmtrace.reconcile.rows import ZERO, Comparison, Count, Key, Row, Side
+from llmtrace.reconcile.rows import ZERO, Comparison, Count, Key, Row, Series, Side
 
 # `2024-08-06`, `20250929`, and `0613` of the oldest.
 DATE = re.compile(r"\d{4}(-?\d\d-?\d\d)?")
@@ -22,7 +22,7 @@ def compare(
     TOLERANCE is a share (0.01), NOW naive UTC.
     """
     sides: dict[Key, tuple[Side, Side]] = defaultdict(lambda: (Side(), Side()))
-    hours: dict[tuple[str | None, str], dict[datetime, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    hours: dict[Series, dict[datetime, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     billed = {f.model for f in bill.figures if f.model}
     models = {_dated(name, billed) or name for name in billed}
     named = [{**row, "model": _billed_model(row, models)} for row in tracked]
@@ -35,7 +35,7 @@ def compare(
         _add_billed(sides[figure.day, _dated(figure.model, billed), figure.token_class][1], figure)
     rows = [_row(key, *sides[key], bill, tolerance) for key in sorted(sides, key=lambda k: (k[0], k[1] or "~", k[2]))]
     kept = [r for r in rows if any((r.tracked.quantity, r.billed.quantity, r.tracked.cost_usd, r.billed.cost_usd))]
-    return Comparison(kept, tolerance, now, hours, _count(named, bill, models), {row.key: row for row in kept})
+    return Comparison(kept, tolerance, now, hours, _count(named, bill, models))
 
 
 def _billed_model(row: Mapping[str, Any], models: Iterable[str]) -> str | None:

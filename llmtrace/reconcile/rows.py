@@ -11,6 +11,7 @@ ROUNDING_USD = Decimal("0.005")
 ZERO = Decimal(0)
 
 Key = tuple[date, str | None, str]
+Series = tuple[str | None, str]
 
 
 @dataclass(slots=True)
@@ -70,6 +71,11 @@ class Row:
         return self.day, self.model, self.token_class
 
     @property
+    def series(self) -> Series:
+        """The same without the day."""
+        return self.model, self.token_class
+
+    @property
     def quantity_difference(self) -> Decimal | None:
         """Billed less tracked, in tokens (or calls); None where the bill tells no quantity."""
         return _difference(self.billed.quantity, self.tracked.quantity)
@@ -118,15 +124,24 @@ class Comparison:
     """All rows, and what the rules that look for causes need beside them.
 
     `hours` holds tracked quantities by model, token class and hour, with a day on both ends; `counts` the requests of
-    each day and model.
+    each day and model; `zones` the zones found so far in whose days all rows of a model and class agree.
     """
 
     rows: list[Row]
     tolerance: Decimal
     now: datetime
-    hours: dict[tuple[str | None, str], dict[datetime, Decimal]]
+    hours: dict[Series, dict[datetime, Decimal]]
     counts: dict[tuple[date, str | None], Count]
-    by_key: dict[Key, Row] = field(default_factory=dict)
+    by_key: dict[Key, Row] = field(init=False)
+    series: dict[Series, list[Row]] = field(init=False)
+    zones: dict[Series, str | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Sort the rows into what is asked for again and again: one by its key, all days of a model and class."""
+        self.by_key = {row.key: row for row in self.rows}
+        self.series = defaultdict(list)
+        for row in self.rows:
+            self.series[row.series].append(row)
 
     @property
     def is_off(self) -> bool:
