@@ -265,3 +265,13 @@ def test_more_than_one_answer_holds_is_asked_for_day_by_day(openai_case: Case, m
         **KEYS,
     )
     assert (done.returncode, "2026-11-10 has more models than one answer can hold" in done.stderr) == (2, True)
+
+
+def test_what_was_paid_in_advance_is_compared_by_its_tokens(home: Path, simulator: Simulator) -> None:
+    case = Case("anthropic", home, simulator)
+    case.track()
+    case.track(20, used={**case.usage(), "service_tier": "priority"}, tier="priority")
+    case.bill()
+    case.bill(20, service_tier="priority")
+    answer = case.reconcile(code=0)
+    assert (answer["total"]["coverage"], answer["rows"][0]["billed_quantity"]) == ("1.000000", "113000")
