@@ -11,6 +11,7 @@ import billing as b
 import pytest
 from commands import llmtrace_here as llmtrace
 from samples import NOON
+from serving import serve
 
 from llmtrace.model import Request, Usage
 from llmtrace.simulator import Simulator
@@ -275,3 +276,10 @@ def test_what_was_paid_in_advance_is_compared_by_its_tokens(home: Path, simulato
     case.bill(20, service_tier="priority")
     answer = case.reconcile(code=0)
     assert (answer["total"]["coverage"], answer["rows"][0]["billed_quantity"]) == ("1.000000", "113000")
+
+
+def test_a_sidecar_answers_for_what_was_tracked(openai_case: Case, tmp_path: Path) -> None:
+    openai_case.track()
+    openai_case.bill()
+    with serve(openai_case.home) as sidecar:
+        openai_case.reconcile("--url", sidecar.url, "--home", str(tmp_path / "elsewhere"), "--service", "shop", code=0)
