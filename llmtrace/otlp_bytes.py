@@ -85,11 +85,15 @@ def _pairs(tag: bytes, attributes: Attributes) -> bytes:
     """ATTRIBUTES as repeated fields of TAG."""
     parts: list[bytes] = []
     for key, value in attributes.items():
+        head = _KEYS.get(key) or _key(key)
         encoded = _value(value)
         size = len(encoded)
-        head = _KEYS.get(key) or _key(key)
-        pair = len(head) + size + (2 if size < 128 else 1 + len(_varint(size)))
-        parts += (tag, _varint(pair), head, PAIR_VALUE, _varint(size), encoded)
+        pair = len(head) + size + 2
+        if pair < 128:  # so is every length in it, and takes one byte
+            parts.append(b"%b%c%b\x12%c%b" % (tag, pair, head, size, encoded))
+        else:
+            length = _varint(size)
+            parts += (tag, _varint(pair - 1 + len(length)), head, PAIR_VALUE, length, encoded)
     return b"".join(parts)
 
 
@@ -104,12 +108,14 @@ def _key(key: str) -> bytes:
 def _value(value: AttributeValue) -> bytes:
     write: Callable[..., bytes] | None = _WRITERS.get(type(value))
     if write is None:
-        write = next((w for kind, w in _WRITERS.items() if isinstance(value, kind)), _array)
+        write = next((w for kind, w in _WRITERS.items() if isinstance(value, kind)), _array)  # type: ignore[arg-type]
     return write(value)
 
 
 def _text(value: str) -> bytes:
-    return _field(TEXT, _utf8(value))
+    raw = _utf8(value)
+    size = len(raw)
+    return b"\n%c%b" % (size, raw) if size < 128 else _field(TEXT, raw)
 
 
 def _bool(value: bool) -> bytes:
@@ -117,6 +123,8 @@ def _bool(value: bool) -> bytes:
 
 
 def _int(value: int) -> bytes:
+    if 0 <= value < 128:
+        return b"\x18%c" % value
     if not -(2**63) <= value < 2**63:
         return _text(str(value))
     return INT + _varint(value if value >= 0 else value + 2**64)
