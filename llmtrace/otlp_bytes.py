@@ -7,6 +7,7 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from llmtrace import semconv
 from llmtrace.model import Attributes, AttributeValue, Span, SpanEvent
@@ -108,8 +109,8 @@ def _key(key: str) -> bytes:
 def _value(value: AttributeValue) -> bytes:
     write: Callable[..., bytes] | None = _WRITERS.get(type(value))
     if write is None:
-        write = next((w for kind, w in _WRITERS.items() if isinstance(value, kind)), _array)  # type: ignore[arg-type]
-    return write(value)
+        write = next((w for kind, w in _WRITERS.items() if isinstance(value, kind)), None)
+    return write(value) if write is not None else _array(cast(Sequence[AttributeValue], value))
 
 
 def _text(value: str) -> bytes:
