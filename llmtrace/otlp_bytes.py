@@ -110,7 +110,7 @@ def _value(value: AttributeValue) -> bytes:
     write: Callable[..., bytes] | None = _WRITERS.get(type(value))
     if write is None:
         write = next((w for kind, w in _WRITERS.items() if isinstance(value, kind)), None)
-    return write(value) if write is not None else _array(cast(Sequence[AttributeValue], value))
+    return write(value) if write is not None else _array(cast("Sequence[AttributeValue]", value))
 
 
 def _text(value: str) -> bytes:
