@@ -97,6 +97,7 @@ _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
 }
 
 _T = TypeVar("_T")
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def encode(call: Call) -> Attributes:
@@ -234,7 +235,7 @@ def _write_usage(attributes: dict[str, AttributeValue], call: Call) -> None:
     if not call.usage_complete:
         attributes[s.USAGE_COMPLETE] = False
     if call.response.usage is not None:
-        attributes[s.USAGE_RAW] = json.dumps(call.response.usage, separators=(",", ":"), default=str)
+        attributes[s.USAGE_RAW] = _to_json(call.response.usage)
 
 
 def _write_attempts(attributes: dict[str, AttributeValue], call: Call) -> None:

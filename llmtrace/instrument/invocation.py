@@ -17,7 +17,7 @@ from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
-from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.quiet import log_incomplete, quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
 from llmtrace.providers.base import no_content
@@ -126,19 +126,31 @@ class Invocation:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:
-        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it."""
+        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it.
+
+        It runs for every chunk of a stream, and raises nothing.
+        """
         self.was_shown = True
-        return self.take(data)
+        try:
+            return self.take(data)
+        except Exception:  # as `quietly` does, for less
+            log_incomplete()
+            return data
 
     def take(self, data: Any) -> Any:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
         if not isinstance(data, dict):
             return data
-        if self.fold is None:
+        fold = self.fold
+        if fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
-            spoke = quietly(self.fold.add, data)
-            if not self.spoke_at and self.fold.error is None:
+            try:
+                spoke = fold.add(data)
+            except Exception:
+                spoke = False
+                log_incomplete()
+            if not self.spoke_at and fold.error is None:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from llmtrace import codec
+from llmtrace import codec, otlp_bytes
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
@@ -235,17 +235,15 @@ class Pipeline:
         return True
 
     def _append(self, batch: list[Span]) -> None:
-        from llmtrace import wire  # protobuf: loaded here, off the application's threads
-
         try:
-            payload = wire.encode(batch)
+            payload = otlp_bytes.encode(batch)
         except (TypeError, ValueError):
-            good = [span for span in batch if quietly(wire.encode, [span]) is not None]
+            good = [span for span in batch if quietly(otlp_bytes.encode, [span]) is not None]
             for _ in range(len(batch) - len(good)):
                 next(self._drops["invalid_span"])
             if not good:
                 return
-            payload, batch = wire.encode(good), good
+            payload, batch = otlp_bytes.encode(good), good
         self._writer.append(payload, len(batch))
 
     def _count(self) -> None:

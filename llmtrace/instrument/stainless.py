@@ -138,10 +138,8 @@ class Patches:
             if invocation is None:
                 return original(client, *args, **kwargs)
             data = kwargs.get("data")
-            seen = quietly(invocation.receive, data)
-            if seen is not data and seen is not None:
-                return seen
-            return original(client, *args, **kwargs)
+            seen = invocation.receive(data)
+            return seen if seen is not data else original(client, *args, **kwargs)
 
         return process_data
 

@@ -31,9 +31,9 @@ def follow(
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _SyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, _SyncItems(invocation, inner))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _AsyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, _AsyncItems(invocation, inner))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -72,19 +72,15 @@ def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "C
     return aiter_bytes
 
 
-def _pass_on(item: Any) -> None:
-    """Nothing to see: the SDK's parser has shown the item already."""
-
-
 class _Items:
-    """INNER's items but the withheld ones, each SEEn; while INNER runs, a close is its own and no end.
+    """INNER's items but the withheld ones, each SEEn where its parser shows none; a close while INNER runs is no end.
 
     It is no generator: Python and asyncio close those that are dropped, and would close INNER a second time.
     """
 
     __slots__ = ("_inner", "_invocation", "_is_over", "_see")
 
-    def __init__(self, invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> None:
+    def __init__(self, invocation: Invocation, inner: Any, see: Callable[[Any], None] | None = None) -> None:
         self._invocation, self._inner, self._see = invocation, inner, see
         self._is_over = False
 
@@ -123,7 +119,8 @@ class _SyncItems(_Items):
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(self._see, item)
+                if self._see is not None:
+                    quietly(self._see, item)
                 return item
 
     def close(self) -> None:
@@ -153,7 +150,8 @@ class _AsyncItems(_Items):
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(self._see, item)
+                if self._see is not None:
+                    quietly(self._see, item)
                 return item
 
     async def aclose(self) -> None:
