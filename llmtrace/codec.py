@@ -14,6 +14,8 @@ from llmtrace.model import (
     Attempt,
     Attributes,
     AttributeValue,
+    BatchRequest,
+    BatchState,
     Call,
     CallStatus,
     Content,
@@ -88,11 +90,29 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
 )
 
+BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.BATCH_ID, "id", str),
+    (s.BATCH_CUSTOM_ID, "custom_id", str),
+    (s.BATCH_FILE_ID, "file_id", str),
+)
+STATE_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.BATCH_ID, "id", str),
+    (s.BATCH_STATUS, "status", str),
+    (s.BATCH_CREATED_AT, "created_at_s", float),
+    (s.BATCH_REQUESTS, "requests", int),
+    (s.BATCH_ENDPOINT, "endpoint", str),
+    (s.BATCH_MODELS, "models", tuple),
+    (s.BATCH_INPUT_FILE, "input_file", str),
+    (s.BATCH_FILES, "files", tuple),
+)
+
 # Attribute to (what it belongs to, field, type): a span is read in one pass.
-_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT = range(5)
+_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _BATCH = range(6)
 _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
     attribute: (part, name, kind)
-    for part, fields in enumerate((REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS))
+    for part, fields in enumerate(
+        (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, BATCH_FIELDS)
+    )
     for attribute, name, kind in fields
 }
 
@@ -123,7 +143,24 @@ def encode(call: Call) -> Attributes:
         attributes[s.TAG_PREFIX + key] = tag
     if call.content is not None:
         _write(attributes, CONTENT_FIELDS, call.content)
+    if call.batch is not None:
+        _write(attributes, BATCH_FIELDS, call.batch)
     return attributes
+
+
+def encode_state(state: BatchState, step: str) -> Attributes:
+    """The span attributes that carry STATE of a batch, as it was told at STEP: `create` or `retrieve`."""
+    attributes: dict[str, AttributeValue] = {s.BATCH_STEP: step}
+    _write(attributes, STATE_FIELDS, state)
+    return {name: value for name, value in attributes.items() if value != ()}
+
+
+def decode_state(attributes: Attributes) -> BatchState | None:
+    """The state of a batch that ATTRIBUTES carry, or None."""
+    if s.BATCH_STEP not in attributes or _typed(attributes.get(s.BATCH_ID), str) is None:
+        return None
+    found = {name: _typed(attributes.get(attribute), kind) for attribute, name, kind in STATE_FIELDS}
+    return BatchState(**{name: value for name, value in found.items() if value is not None})  # type: ignore[arg-type]
 
 
 def to_span(call: Call, resource: Attributes) -> Span:
@@ -154,7 +191,7 @@ def decode(span: Span) -> Call | None:
     if not isinstance(operation, str) or not isinstance(provider, str):
         return None
     parts = _read(attributes)
-    request, content = parts[_REQUEST], parts[_CONTENT]
+    request, content, batch = parts[_REQUEST], parts[_CONTENT], parts[_BATCH]
     request.setdefault("endpoint", operation)
     usage = Usage(**parts[_USAGE])
     return Call(
@@ -183,6 +220,7 @@ def decode(span: Span) -> Call | None:
         rate_limits=_prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
         tags=_prefixed(attributes, s.TAG_PREFIX, str),
         content=Content(**content) if content else None,
+        batch=BatchRequest(**batch) if batch else None,
         **parts[_CALL],
     )
 
@@ -195,8 +233,8 @@ def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, 
 
 
 def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
-    """The fields that ATTRIBUTES have, of request, response, usage, call and content."""
-    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {})
+    """The fields that ATTRIBUTES have, of request, response, usage, call, content and batch."""
+    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {}, {})
     for attribute, value in attributes.items():
         place = _BY_ATTRIBUTE.get(attribute)
         if place is not None and (typed := _typed(value, place[2])) is not None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from llmtrace import codec
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
+from llmtrace.instrument.batches import BatchReader, Lines, looks_like_results
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import log_error, quietly
@@ -25,6 +26,7 @@ from llmtrace.model import Attributes, Span
 RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
 SPAN_BYTES = 2048
+LINES_BYTES = 64 * 1024 * 1024
 BOUND_INTERVAL_S = 60.0
 
 
@@ -66,7 +68,9 @@ class Pipeline:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
         self._exporter, self._on_written = exporter, on_written
-        self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
+        self._queue: SimpleQueue[Invocation | Span | Lines | _Flush] = SimpleQueue()
+        self._batches = BatchReader()
+        self._lines_bytes = 0
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
         self._thread: threading.Thread | None = None
@@ -75,7 +79,7 @@ class Pipeline:
         # Counters that are exact under any interleaving, a garbage collection inside `put` included.
         self._ended = itertools.count()
         self._drops: dict[str, itertools.count[int]] = {
-            reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown")
+            reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown", "results_full")
         }
         self.process = new_process_name()
         self._writer = JournalWriter(folder, self.process)
@@ -107,6 +111,9 @@ class Pipeline:
         """Take a finished INVOCATION, or a span that is one already, without waiting."""
         if self._is_disowned:
             return
+        if isinstance(invocation, Invocation) and not invocation.is_span:
+            self._note(invocation)
+            return
         next(self._ended)
         if self._closing:
             next(self._drops["after_shutdown"])
@@ -121,6 +128,33 @@ class Pipeline:
             size = invocation.size
         self._queued_bytes += size  # approximate where threads race; the thread sets it straight at every lull
         self._queue.put(invocation)
+
+    def _note(self, step: Invocation) -> None:
+        """Take a STEP of a batch that is no span itself, where it says anything."""
+        if step.endpoint.step == "results":
+            if step.response_bytes and looks_like_results(step, step.response_bytes):
+                self.put_lines(step, step.response_bytes)
+        elif not self._closing and self._queue.qsize() < QUEUE_SPANS:
+            self._queue.put(step)
+
+    def put_lines(self, invocation: Invocation, block: bytes) -> None:
+        """Take BLOCK of the results that INVOCATION reads, unparsed.
+
+        What the application holds as a whole is taken as a whole; of what it reads piece by piece, no more than
+        `LINES_BYTES` wait: what does not fit is counted and let go.
+        """
+        if self._is_disowned:
+            return
+        lost = self._closing or (self._lines_bytes and self._lines_bytes + len(block) > LINES_BYTES)
+        lines = Lines(invocation, b"" if lost else block, block.count(b"\n") + (not block.endswith(b"\n")))
+        if self._closing:
+            for _ in range(lines.count):
+                next(self._ended)
+                next(self._drops["after_shutdown"])
+            quietly(self._count)
+            return
+        self._lines_bytes += len(lines.block)
+        self._queue.put(lines)
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
@@ -183,19 +217,25 @@ class Pipeline:
             if self._closing and (written or marks):
                 return
 
-    def _wait_to_retry(self) -> "Invocation | Span | _Flush | None":
+    def _wait_to_retry(self) -> "Invocation | Span | Lines | _Flush | None":
         self._hurry.wait(RETRY_INTERVAL_S)
         try:
             return self._queue.get_nowait()
         except Empty:
             return None
 
-    def _take(self, item: "Invocation | Span | _Flush | None") -> list[_Flush]:
+    def _take(self, item: "Invocation | Span | Lines | _Flush | None") -> list[_Flush]:
         """Turn what waits in the queue into spans; the marks among it."""
         marks: list[_Flush] = []
         while item is not None:
             if isinstance(item, _Flush):
                 marks.append(item)
+            elif isinstance(item, Lines):
+                self._take_lines(item)
+            elif isinstance(item, Invocation) and not item.is_span:
+                for noted in quietly(self._batches.read_progress, item) or ():
+                    next(self._ended)
+                    self._pending.append(replace(noted, resource=self._resource))
             else:
                 span = quietly(self._to_span, item)
                 if span is None:
@@ -205,15 +245,35 @@ class Pipeline:
             try:
                 item = self._queue.get_nowait()
             except Empty:
-                self._queued_bytes = 0
+                self._queued_bytes = self._lines_bytes = 0
                 break
         return marks
+
+    def _take_lines(self, lines: Lines) -> None:
+        """Turn LINES of results into spans, and write them as they come: there may be very many."""
+        self._lines_bytes -= len(lines.block)
+        if not lines.block:
+            for _ in range(lines.count):
+                next(self._ended)
+                next(self._drops["results_full"])
+        for span in self._batches.read_results(lines):
+            next(self._ended)
+            if span is None:
+                next(self._drops["invalid_span"])
+            elif len(self._pending) >= QUEUE_SPANS:  # the disk does not take them
+                next(self._drops["queue_full"])
+            else:
+                self._pending.append(replace(span, resource=self._resource))
+                if len(self._pending) % BATCH_SPANS == 0:
+                    self._write()
 
     def _to_span(self, invocation: Invocation | Span) -> Span:
         if isinstance(invocation, Span):
             return replace(invocation, resource=self._resource)
         if invocation.shared is not None:
             quietly(invocation.shared.end, invocation)
+        if invocation.endpoint.step is not None:
+            return replace(self._batches.read_creation(invocation), resource=self._resource)
         return codec.to_span(invocation.call or to_call(invocation), self._resource)
 
     def _write(self) -> bool:

@@ -6,30 +6,36 @@ from typing import Any, Self
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.anthropic import Messages
+from llmtrace.simulator.anthropic_batches import MessageBatches
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
+from llmtrace.simulator.batches import BatchBook
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
 from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_batches import Batches
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
+from llmtrace.simulator.openai_files import Files
 from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.protocol import Protocol
 from llmtrace.simulator.script import Script
 
 
-def make_openai() -> tuple[Protocol, ...]:
-    """The endpoints of OpenAI, each with a cold cache and nothing stored."""
-    return ChatCompletions(), Completions(), Embeddings(), *make_responses()
+def make_openai(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of OpenAI, each with a cold cache and nothing stored, but batches and files in BOOK."""
+    endpoints = (ChatCompletions(), Completions(), Embeddings(), *make_responses())
+    return (*endpoints, Files(book), Batches(book, endpoints))
 
 
-def make_anthropic() -> tuple[Protocol, ...]:
-    """The endpoints of Anthropic, with a cold cache."""
-    return Messages(), CountTokens(), Complete()
+def make_anthropic(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of Anthropic, with a cold cache, and batches in BOOK."""
+    messages = Messages()
+    return messages, CountTokens(), Complete(), MessageBatches(book, messages)
 
 
 class Simulator:
@@ -69,13 +75,18 @@ class Simulator:
     ) -> None:
         """Set up what `start` starts."""
         faults: Script[Fault] = Script()
+        self._batches = BatchBook()
         self._state = State(
             seed=seed,
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
             compresses=compress,
-            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic()),
+            protocols=(
+                *map(Azure, make_openai(self._batches)),
+                *make_openai(self._batches),
+                *make_anthropic(self._batches),
+            ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
@@ -173,6 +184,10 @@ class Simulator:
             self._state.usages.pop(model, None)
         else:
             self._state.usages[model] = dict(usage)
+
+    def expire_batch(self, id_: str) -> None:
+        """Let the batch ID_ expire when it is next fetched, with the first half of its requests answered."""
+        self._batches.expiring.add(id_)
 
     @property
     def requests(self) -> list[LoggedRequest]:
