@@ -128,37 +128,6 @@ class BatchRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchState:
-    """A batch as its provider tells of it: `status` in the provider's words, `created_at_s` since the epoch (UTC).
-
-    `requests` is how many there are, None or 0 while nobody has counted; `models` are those that they ask for. `files`
-    hold the results, where they are files.
-    """
-
-    id: str
-    status: str | None = None
-    created_at_s: float | None = None
-    requests: int | None = None
-    endpoint: str | None = None
-    models: tuple[str, ...] = ()
-    input_file: str | None = None
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """One result of a batch: the answer in `body`, or why there is none. `key` is what no other result has."""
-
-    key: str
-    custom_id: str | None
-    status: CallStatus = "ok"
-    error_type: str | None = None
-    http_status: int | None = None
-    request_id: str | None = None
-    body: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """One finished call to a provider: what a row of the `calls` relation is made from.
 

@@ -44,6 +44,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "cost_status": "How the cost is known: exact, estimated, lower_bound, partial, unpriced, invalid_usage, "
     "not_billed, committed, provider_reported or price_expired.",
     "price_book": "The version of the price book that the call was priced by.",
+    "batch_id": "The batch that it is a request of: it then has no duration, and starts when the batch was created.",
 }
 
 CALLS_ALL_COLUMNS: Mapping[str, str] = {

@@ -13,11 +13,12 @@ from hashlib import blake2b
 from typing import Any
 
 from llmtrace import codec, semconv
+from llmtrace.batch import BatchResult, BatchState, encode_state
 from llmtrace.ids import new_span_id
 from llmtrace.instrument.finished import made_for, to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import BatchRequest, BatchResult, BatchState, Call, Content, Request, Response, Span, Usage
+from llmtrace.model import BatchRequest, Call, Content, Request, Response, Span, Usage
 from llmtrace.providers import Endpoint, find_endpoint, find_usage
 from llmtrace.providers.base import as_count, as_float, as_mapping, as_text
 
@@ -63,7 +64,7 @@ class BatchReader:
             count, models = self._asked(invocation, state)
             state = replace(state, requests=count or state.requests, models=models or state.models)
             self._remember(state)
-            attributes |= codec.encode_state(state, "create")
+            attributes |= encode_state(state, "create")
         span = codec.to_span(call, {})
         return replace(span, name=invocation.endpoint.operation, attributes=attributes)
 
@@ -185,7 +186,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 def _progress_span(invocation: Invocation, state: BatchState, number: int) -> Span:
     """The span of INVOCATION that tells STATE, the one with NUMBER of those that it tells."""
     request = invocation.request
-    attributes = {**codec.encode_state(state, "retrieve"), semconv.PROVIDER_NAME: request.provider}
+    attributes = {**encode_state(state, "retrieve"), semconv.PROVIDER_NAME: request.provider}
     if request.server_address is not None:
         attributes[semconv.SERVER_ADDRESS] = request.server_address
     return Span(

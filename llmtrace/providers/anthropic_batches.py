@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from llmtrace.model import BatchResult, BatchState, CallStatus
+from llmtrace.batch import BatchResult, BatchState
+from llmtrace.model import CallStatus
 from llmtrace.providers.base import Batches, as_count, as_list, as_mapping, as_text, batch_endpoint
 
 _PATH = r"/v1/messages/batches"
@@ -31,13 +32,15 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     id_ = as_text(batch.get("id"))
     if id_ is None or batch.get("type") != "message_batch":
         return None
-    counts = [n for c in as_mapping(batch.get("request_counts")).values() if (n := as_count(c)) is not None]
+    told, status = as_mapping(batch.get("request_counts")), as_text(batch.get("processing_status"))
+    counts = [n for c in told.values() if (n := as_count(c)) is not None]
     return BatchState(
         id_,
-        status=as_text(batch.get("processing_status")),
+        status=status,
         created_at_s=_seconds(batch.get("created_at")),
         requests=sum(counts) or None,
         endpoint="/v1/messages",
+        succeeded=as_count(told.get("succeeded")) if status == "ended" else None,
     )
 
 

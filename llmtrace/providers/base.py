@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Protocol, TypeAlias
 
-from llmtrace.model import BatchResult, BatchState, Content, Quantity, RawUsage, Response, Usage
+from llmtrace.batch import BatchResult, BatchState
+from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000

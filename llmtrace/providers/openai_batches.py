@@ -8,7 +8,7 @@ Source: https://developers.openai.com/api/docs/guides/batch
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import BatchResult, BatchState
+from llmtrace.batch import BatchResult, BatchState
 from llmtrace.providers.base import (
     Batches,
     as_count,
@@ -37,6 +37,7 @@ OBJECTS = {
     "response": "/v1/responses",
     "list": "/v1/embeddings",
 }
+OVER = frozenset({"completed", "expired", "cancelled"})
 CANCELLED = frozenset({"batch_cancelled", "batch_canceled"})
 
 
@@ -51,15 +52,17 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     if id_ is None or batch.get("object") != "batch":
         return None
     files = (as_text(batch.get(name)) for name in ("output_file_id", "error_file_id"))
+    status, counts = as_text(batch.get("status")), as_mapping(batch.get("request_counts"))
     return BatchState(
         id_,
-        status=as_text(batch.get("status")),
+        status=status,
         created_at_s=as_float(batch.get("created_at")),
-        requests=as_count(as_mapping(batch.get("request_counts")).get("total")) or None,
+        requests=as_count(counts.get("total")) or None,
         endpoint=as_text(batch.get("endpoint")),
         models=(model,) if model else (),
         input_file=as_text(batch.get("input_file_id")),
         files=tuple(f for f in files if f),
+        succeeded=as_count(counts.get("completed")) if status in OVER else None,
     )
 
 
