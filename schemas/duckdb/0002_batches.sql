@@ -97,8 +97,8 @@ SELECT
     CASE
         WHEN k.status = 'failed' THEN 0
         WHEN k.status IN ('completed', 'ended', 'cancelled', 'expired')
-            THEN greatest(coalesce(k.succeeded, k.requests) - coalesce(r.answers, 0), 0)
-        ELSE greatest(k.requests - coalesce(r.results, 0), 0)
+            THEN greatest(coalesce(k.succeeded, k.requests), coalesce(r.answers, 0)) - coalesce(r.answers, 0)
+        WHEN k.requests IS NOT NULL THEN greatest(k.requests - coalesce(r.results, 0), 0)
     END AS pending,
     r.cost_usd,
     k.service,
