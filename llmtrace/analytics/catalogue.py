@@ -118,6 +118,9 @@ COLUMNS: Mapping[str, str] = {
     "results": "How many results were read.",
     "pending": "Requests whose cost is not known yet: they run, or nobody has read their answers.",
     "uncounted_batches": "Batches of which nobody knows how many requests are pending.",
+    "service_tier": "The tier that served them, as the provider told it.",
+    "component": "What is billed: input_uncached, output and so on; null for calls that nothing was counted of.",
+    "quantity": "How much of it, in tokens or calls.",
     "is_call": "Whether the span is a call to a provider.",
 }
 

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 from ibis import _
 
 from llmtrace.analytics.batches import batch_totals, batches
+from llmtrace.analytics.billable import billable
 from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
 from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
@@ -215,6 +216,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("duplicates", duplicates),
     Question("batches", batches, BATCHES),
     Question("batch_totals", batch_totals, BATCHES),
+    Question("billable", billable),
 )
 
 

@@ -36,7 +36,7 @@ class Item:
         """Answer it, within REQUEST."""
         self.problem = self.protocol.refuse(self.asked)
         if self.problem is None:
-            self.body = self.protocol.reply(request.within(self.protocol, self.asked)).body
+            self.body = request.within(self.protocol, self.asked).body
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.ledger import Ledger
 from llmtrace.simulator.limits import LimitBook, Limits
 from llmtrace.simulator.log import LoggedRequest, RequestLog
 from llmtrace.simulator.protocol import Asked, Event, Problem, Protocol, Reply, Request, without_usage
@@ -41,6 +42,7 @@ class State:
     answers: Script[Answer] = field(default_factory=Script)
     usages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     log: RequestLog = field(default_factory=RequestLog)
+    ledger: Ledger = field(default_factory=Ledger)
     ids: random.Random = field(default_factory=random.Random)
     stopping: Flag = field(default_factory=Flag)
 
@@ -60,9 +62,9 @@ class Exchange:
     def run(self, raw: bytes) -> None:
         """Answer the request with the body RAW; a client that leaves is noted in the log."""
         record = self._record
-        asked = Asked(
-            record.method, record.path, dict(parse_qsl(record.query)), record.headers, _parse(raw, record.headers)
-        )
+        pairs = tuple(parse_qsl(record.query))
+        body = _parse(raw, record.headers)
+        asked = Asked(record.method, record.path, dict(pairs), record.headers, body, pairs)
         target = self._protocol.target(asked)
         fault = self._state.faults.take(target, self._record.number)
         self._change(
@@ -112,15 +114,21 @@ class Exchange:
             return self.refuse(problem, Fault.status(429, retry_after_s=bucket.wait_s).retry_headers())
         limits.requests.spend(1)
         self._wire.wait(self._latency())
-        request = replace(self._begin(self._protocol, asked), begin=self._begin)
+        request = replace(self._request(self._protocol, asked), ask=self._reply_in_batch)
         reply = self._protocol.reply(request)
         limits.spend_tokens(reply.input_tokens, reply.output_tokens)
         self._change(response_id=reply.response_id, usage=reply.usage)
+        self._state.ledger.note(self._protocol.name, self._record.received_at, asked, reply)
         if target.stream:
             return self._stream(request, reply, fault)
         return self._send(reply, fault)
 
-    def _begin(self, protocol: Protocol, asked: Asked) -> Request:
+    def _reply_in_batch(self, protocol: Protocol, asked: Asked) -> Reply:
+        reply = protocol.reply(self._request(protocol, asked))
+        self._state.ledger.note(protocol.name, self._record.received_at, asked, reply, batch=True)
+        return reply
+
+    def _request(self, protocol: Protocol, asked: Asked) -> Request:
         return Request.of(asked, self._state.seed, self._state.ids, self._dictated(protocol, protocol.target(asked)))
 
     def _dictated(self, protocol: Protocol, target: Target) -> Answer | None:

@@ -31,13 +31,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it arrived; `body` is None when it was not JSON, or when there was none."""
+    """A request as it arrived; `body` is None when it was not JSON, or when there was none.
+
+    `query` has the last value of each parameter, `pairs` all of them.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        """The values of the list NAME in the query, written as `NAME[]` or `NAME`."""
+        return [value for key, value in self.pairs if key in (name, f"{name}[]")]
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -57,7 +65,7 @@ class Request:
     ids: random.Random
     created: int
     answer: Answer | None = None
-    begin: "Callable[[Protocol, Asked], Request] | None" = None
+    ask: "Callable[[Protocol, Asked], Reply] | None" = None
 
     @classmethod
     def of(cls, asked: Asked, seed: int, ids: random.Random, answer: Answer | None) -> "Request":
@@ -65,10 +73,10 @@ class Request:
         said = compact({key: value for key, value in asked.fields.items() if key not in DELIVERY | UPLOADED})
         return cls(asked, seeded(seed, said), ids, int(time.time()), answer)
 
-    def within(self, protocol: "Protocol", asked: Asked) -> "Request":
-        """A request for PROTOCOL that is ASKED as a part of this one."""
-        assert self.begin is not None
-        return self.begin(protocol, asked)
+    def within(self, protocol: "Protocol", asked: Asked) -> "Reply":
+        """The reply of PROTOCOL to what is ASKED as one of a batch."""
+        assert self.ask is not None
+        return self.ask(protocol, asked)
 
     @property
     def body(self) -> Mapping[str, Any]:
