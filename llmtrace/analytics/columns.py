@@ -7,7 +7,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "span_id": "The call itself, 16 hexadecimal digits: what `llmtrace explain` takes.",
     "parent_span_id": "The span that the call was made in, if there was one.",
     "started_at": "When the call was made, in UTC.",
-    "duration_s": "How long it took until its answer was read to the end, retries included, in seconds.",
+    "duration_s": "How long it took until its answer was read, retries included, in seconds; null in a batch.",
     "ttft_s": "How long it took until the first output arrived, in seconds; null where nothing was streamed.",
     "service": "The service that made the call: OpenTelemetry's service.name.",
     "environment": "Where that service runs: OpenTelemetry's deployment.environment.name.",

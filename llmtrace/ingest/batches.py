@@ -65,7 +65,8 @@ class BatchSettler:
         """CALLS, about to be stored with SPANS, as they are to be stored; and new revisions of stored calls."""
         told = [found for span in spans if (found := _read(span)) is not None]
         known = self._look_up([p.call for p in calls], told)
-        return self._settle_all(calls, known), self._revise(told) if told else []
+        news = [t for t in told if t.made_for is not None or t.state.files]
+        return self._settle_all(calls, known), self._revise(news) if news else []
 
     def settle_stored(self, calls: Sequence[PricedCall]) -> list[PricedCall]:
         """CALLS, read from their spans anew, with what the store knows of their batches."""

@@ -18,6 +18,7 @@ from batching import (
     BODIES,
     CHAT,
     FILE_WAYS,
+    HAIKU,
     OPENAI_USAGE,
     OPENAI_USD,
     RESULT_WAYS,
@@ -29,7 +30,7 @@ from batching import (
     wait_anthropic,
     wait_openai,
 )
-from surface import make_anthropic, make_azure, make_openai, settle
+from surface import entered, make_anthropic, make_azure, make_openai, settle
 
 import llmtrace
 from llmtrace.client import connect
@@ -120,6 +121,21 @@ def test_a_submitted_anthropic_batch_is_pending_and_no_call(
     found = batch(home)
     assert (found["batch_id"], found["provider"], found["feature"]) == (id_, "anthropic", "nightly")
     assert (found["requests"], found["pending"], found["request_model"]) == (4, 4, "claude-haiku-4-5")
+
+
+@IS_ASYNC
+@pytest.mark.parametrize("way", ["with_raw_response", "with_streaming_response"])
+def test_a_raw_answer_to_a_submission_is_read_as_well(sim: Simulator, home: Path, is_async: bool, way: str) -> None:
+    async def submit(client: Any) -> str:
+        create = getattr(client.messages.batches, way).create(requests=haiku_requests(2))
+        if way == "with_raw_response":
+            return str(json.loads((await settle(create)).http_response.content)["id"])
+        async with entered(create) as response:
+            return str(json.loads(await settle(response.read()))["id"])
+
+    with llmtrace.feature("nightly"):
+        id_ = run(make_anthropic(sim, is_async), submit)
+    assert (batch(home)["batch_id"], batch(home)["feature"], batch(home)["pending"]) == (id_, "nightly", 2)
 
 
 @pytest.mark.parametrize("upload", UPLOADS, ids=lambda u: str(u.__name__))
@@ -460,6 +476,30 @@ def test_a_batch_that_was_submitted_without_a_feature_stays_untagged(sim: Simula
         with llmtrace.feature("reader"):
             list(client.messages.batches.results(id_))
     assert [c["feature"] for c in calls(home)] == [None]
+
+
+def test_with_content_on_the_answers_are_kept(simulator: Simulator, home: Path) -> None:
+    llmtrace.instrument(home=home, capture_content=True)
+    simulator.answer("The harbour sleeps.")
+    with make_anthropic(simulator, False) as client:
+        id_ = client.messages.batches.create(requests=haiku_requests(1)).id
+        asyncio.run(wait_anthropic(client.messages.batches, id_))
+        list(client.messages.batches.results(id_))
+    (found,) = ask(home, "contents")
+    assert "The harbour sleeps." in found["output_messages"]
+
+
+def test_attempts_are_traced_of_submissions_alone(simulator: Simulator, home: Path) -> None:
+    llmtrace.instrument(home=home, http_spans=True)
+    with make_anthropic(simulator, False) as client:
+        client.messages.create(**HAIKU)
+        id_ = client.messages.batches.create(requests=haiku_requests(1)).id
+        asyncio.run(wait_anthropic(client.messages.batches, id_))
+        list(client.messages.batches.results(id_))
+    spans = {span["span_id"]: span for span in ask(home, "spans")}
+    attempts = [span for span in spans.values() if span["name"] == "POST"]
+    assert sorted(spans[a["parent_span_id"]]["name"] for a in attempts) == ["chat claude-haiku-4-5", "create_batch"]
+    assert not [span for span in spans.values() if span["name"] == "GET"]
 
 
 def test_a_large_result_file_becomes_as_many_calls(sim: Simulator, home: Path) -> None:
