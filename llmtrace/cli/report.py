@@ -25,7 +25,7 @@ def command(
     rows = client.rows("report", {"by": by, **chosen})
     totals = client.rows("totals", chosen)
     submitted = client.rows("batch_totals", chosen).dicts()[0]
-    answer = report_json(by, rows, totals)
+    answer = report_json(by, rows, totals, client.currency())
     if as_json:
         click.echo(to_json(answer, indent=2))
     else:

@@ -172,7 +172,7 @@ def test_a_result_is_priced_by_the_time_at_which_its_batch_was_created(home: Hom
 def test_pricing_anew_keeps_to_whom_a_result_belongs(home: Home) -> None:
     home.ingest(*STORY)
     home.store._connection.execute("UPDATE call_rows SET cost_usd = 1")
-    answer = reprice(home.store, load_book, Filter(), _Turn(), is_dry=False)
+    answer = reprice(home.store, load_book(), Filter(), _Turn(), is_dry=False)
     assert (answer["calls"], answer["changed"]) == (2, 2)
     assert [(r["feature"], r["batch_id"], r["service"], r["cost_usd"]) for r in home.rows()] == [
         ("nightly", "batch_1", "submitter", PRICE)
