@@ -14,6 +14,7 @@ from llmtrace.instrument.invocation import WITHHELD, Invocation
 from llmtrace.instrument.quiet import quietly
 
 ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
+BYTES = "_raw_iterator"  # and for that behind a decoder of lines
 
 
 def follow(
@@ -29,11 +30,13 @@ def follow(
         response.aiter_bytes = _bytes_of_async(invocation, reference)
     if is_raw:
         return
-    inner = getattr(result, ITERATOR, None)
+    is_lines = invocation.endpoint.step == "results"
+    name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
+    inner = getattr(result, name, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _SyncItems(invocation, inner))
+        setattr(result, name, _SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _AsyncItems(invocation, inner))
+        setattr(result, name, _AsyncItems(invocation, inner, see))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
