@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from samples import NOON, make_call, ns
 
-from llmtrace import codec, semconv, wire
+from llmtrace import codec, otlp_bytes, semconv
 from llmtrace.analytics.filters import Filter
 from llmtrace.batch import BatchState, encode_state
 from llmtrace.ingest import Ingester
