@@ -7,18 +7,18 @@ price stays without one: the call is then `partial` or `unpriced`, never cheaper
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
 from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, PriceBook, PricedRate
+from llmtrace.pricing.offers import EXACT, Offer
 from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
-EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # What a column of the store can hold.
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
-ONE = Decimal(1)
+ZERO, ONE = TWELVE_PLACES * 0, Decimal(1)
 # Billed with every call of a model that has a price for it.
 REQUEST = Quantity("request", ONE, "request")
 
@@ -74,12 +74,10 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
     if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
-    conditions = {**CONDITION_DEFAULTS, **terms.conditions, **match.conditions}
-    quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
-    billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
-    billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
-    unsure = terms.assumption or next((q.assumption for q, _ in billed if q.optional), None)
-    return _sum_up(book, facts, tuple(item for _, item in billed), terms.committed, unsure)
+    quantities = [q for q in terms.quantities if q.amount]
+    if REQUEST.component in priced:
+        quantities.append(REQUEST)
+    return _price_all(book, facts, match, terms, quantities)
 
 
 def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
@@ -133,39 +131,56 @@ def _find_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> _
     return None
 
 
-def _item(
-    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
-) -> CostItem:
-    model = match.name
-    if quantity.model is not None:
-        other = book.find_model(match.provider, quantity.model, facts.at)
-        model = other.model if other is not None else quantity.model
-    found = book.find_price(match.provider, model, quantity.component, conditions, facts.at)
-    if found is None:
-        return _unpriced_item(model, conditions, quantity)
-    factor = ONE
-    for m in found.multipliers:
-        factor = EXACT.multiply(factor, m.factor)
+def _price_all(
+    book: PriceBook, facts: PricingFacts, match: _Model, terms: Billing, quantities: Iterable[Quantity]
+) -> Cost:
+    """The bill for QUANTITIES under TERMS, at the prices of MATCH."""
+    conditions = {**terms.conditions, **match.conditions}
+    offer = book.offer(match.provider, conditions, facts.at)
+    items: list[CostItem] = []
+    unsure = terms.assumption
+    for quantity in quantities:
+        model = match.name if quantity.model is None else _other_model(book, match, quantity.model, facts.at)
+        stated = {**conditions, **quantity.when} if quantity.when else conditions
+        own_offer = book.offer(match.provider, stated, facts.at) if quantity.when else offer
+        found = own_offer.find(model, quantity.component)
+        if found is not None:
+            items.append(_item(found, quantity, facts.at, match.is_own))
+            unsure = unsure or (quantity.assumption if quantity.optional else None)
+        elif not quantity.optional:
+            items.append(_unpriced_item(model, stated, quantity))
+    return _sum_up(book, facts, tuple(items), terms.committed, unsure)
+
+
+def _other_model(book: PriceBook, match: _Model, name: str, at: datetime) -> str:
+    found = book.find_model(match.provider, name, at)
+    return name if found is None else found.model
+
+
+def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> CostItem:
+    """QUANTITY at the rate that was FOUND."""
     price = found.price
-    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), Decimal(price.per))
+    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per)
     return CostItem(
         component=quantity.component,
         quantity=quantity.amount,
         unit=price.unit,
         rate_usd=price.rate_usd,
         per=price.per,
-        multiplier=factor,
-        multiplier_reason=", ".join(m.name for m in found.multipliers) or None,
-        cost_usd=EXACT.multiply(cost, factor).quantize(TWELVE_PLACES, context=EXACT),
+        multiplier=found.factor,
+        multiplier_reason=found.factor_names,
+        cost_usd=EXACT.multiply(cost, found.factor).quantize(TWELVE_PLACES, context=EXACT),
         price_id=price.id,
         confidence=price.confidence,
         source_url=price.source_url,
-        note=_note(found, quantity, facts.at),
-        layer="override" if found.is_own or match.is_own else "book",
+        note=_note(found, quantity, at),
+        layer="override" if found.is_own or is_own else "book",
     )
 
 
 def _note(found: PricedRate, quantity: Quantity, at: datetime) -> str | None:
+    if quantity.assumption is None and found.price.guaranteed_until is None:
+        return None
     expired = _expired(found, at)
     parts = (quantity.assumption, f"promotion guaranteed until {expired:%Y-%m-%d}" if expired else None)
     return "; ".join(p for p in parts if p) or None
@@ -198,7 +213,10 @@ def _sum_up(
     book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
 ) -> Cost:
     missing = [i for i in items if i.cost_usd is None]
-    total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
+    total = ZERO
+    for item in items:
+        if item.cost_usd is not None:
+            total = EXACT.add(total, item.cost_usd)
     if total >= MAX_COST_USD:
         return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
     reason = "; ".join(i.note for i in missing if i.note) or None
