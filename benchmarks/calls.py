@@ -1,4 +1,4 @@
-"""A realistic mixture of calls to price: what answers of several providers look like, in the shares of mixed traffic."""
+"""A realistic mixture of calls to price: usage as several providers return it, in the shares of mixed traffic."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -73,7 +73,11 @@ _HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 MIXTURE: tuple[tuple[int, dict[str, Any], PricingFacts], ...] = (
     (16, _chat(812, 164), _facts("openai", "gpt-5.4-mini-2026-03-17", "chat.completions", service_tier="default")),
     (10, _chat(6_400, 380, cached=5_120), _facts("openai", "gpt-4.1-2025-04-14", "chat.completions")),
-    (6, _chat(9_100, 1_900, cached=4_096, reasoning=1_400, written=3_000), _facts("openai", "gpt-5.6-terra", "responses")),
+    (
+        6,
+        _chat(9_100, 1_900, cached=4_096, reasoning=1_400, written=3_000),
+        _facts("openai", "gpt-5.6-terra", "responses"),
+    ),
     (8, _response(3_300, 820, cached=2_048, reasoning=512), _facts("openai", "gpt-5-2025-08-07", "responses")),
     (2, _response(18_000, 900), _facts("openai", "gpt-5-2025-08-07", "responses", web_search_calls=3)),
     (4, _response(5_000, 600), _facts("openai", "gpt-5-2025-08-07", "responses", service_tier="flex")),

@@ -1,6 +1,7 @@
 """How fast calls are priced, and how long the book takes to load: `python -m benchmarks.pricing`.
 
-Both are CPU time of one process, so that what else the machine does counts little.
+Both are CPU time of one process, and the best of several rounds: what else the machine does makes them worse, never
+better. The medians are told beside them.
 """
 
 import json
@@ -25,7 +26,7 @@ print(time.process_time() - start)
 
 
 def main() -> None:
-    """Print the medians as JSON."""
+    """Print the figures as JSON."""
     book, calls = load_book(), make_calls(CALLS)
     for _, usage, facts in MIXTURE:
         cost = price_usage(book, usage, facts)
@@ -42,8 +43,10 @@ def main() -> None:
         for _ in range(PROCESSES)
     ]
     result = {
-        "calls_per_cpu_s": round(statistics.median(rates)),
-        "book_load_cpu_ms": round(statistics.median(loads) * 1000, 1),
+        "calls_per_cpu_s": round(max(rates)),
+        "calls_per_cpu_s_median": round(statistics.median(rates)),
+        "book_load_cpu_ms": round(min(loads) * 1000, 1),
+        "book_load_cpu_ms_median": round(statistics.median(loads) * 1000, 1),
     }
     print(json.dumps(result))
 

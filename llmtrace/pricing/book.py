@@ -91,10 +91,10 @@ class PriceBook:
             for provider in {name.partition("/")[0] for name in hours.models}:
                 self._peaks.setdefault(provider, []).append(hours)
         own = (*self.own.discounts, *self.own.deployments, *self.own.free)
-        dated = (*self.prices, *self.aliases, *self.multipliers, *self.free_refusals, *own)
-        starts_and_ends = {moment for row in dated for moment in (row.valid_from, row.valid_to)}
+        dated: Iterable[Any] = (*self.prices, *self.aliases, *self.multipliers, *self.free_refusals, *own)
+        starts_and_ends = {moment for row in dated for moment in (row.valid_from, row.valid_to)} - {None}
         # Frozen: set once, here.
-        object.__setattr__(self, "_periods", Steps(moment for moment in starts_and_ends if moment is not None))
+        object.__setattr__(self, "_periods", Steps(starts_and_ends))
         object.__setattr__(self, "_bands", Steps(size for price in self.prices for size in band_starts(price)))
 
     def has_provider(self, provider: str) -> bool:
@@ -129,6 +129,8 @@ class PriceBook:
 
     def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
         """What one of NAMES stands for at PROVIDER by the user's own word, or None."""
+        if not self.own.deployments:
+            return None
         named = [d for d in self.own.deployments if d.provider == provider and holds(d.valid_from, d.valid_to, at)]
         return next((d for name in names for d in named if d.name == name), None)
 
@@ -136,18 +138,15 @@ class PriceBook:
         """Why nobody bills a call to PROVIDER at HOST by the user's own word, or None."""
         for free in self.own.free:
             is_there = free.provider in (None, provider) and (not free.hosts or host in free.hosts)
-            if (
-                is_there
-                and (not free.models or free.models & set(names))
-                and holds(free.valid_from, free.valid_to, at)
-            ):
+            if is_there and (not free.models or free.models & set(names)) and holds(free.valid_from, free.valid_to, at):
                 return free
         return None
 
     def components(self, provider: str, model: str) -> Set[str]:
         """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""
         key = (provider, model)
-        return self._models.get(key, set()) | self._own_models.get(key, set())
+        own = self._own_models.get(key)
+        return self._models.get(key, set()) | own if own else self._models.get(key, frozenset())
 
     def stands_for(self, provider: str, name: str, model: str, at: datetime) -> bool:
         """Whether NAME, as the user wrote it, means MODEL of PROVIDER at AT."""
@@ -171,9 +170,9 @@ class PriceBook:
     def offer(self, provider: str, conditions: Mapping[str, Any], at: datetime) -> Offer:
         """The rates of PROVIDER under CONDITIONS at AT; the same one for as long as nothing changes."""
         tokens = conditions.get(TOKENS)
-        band = None if tokens is None else self._bands.step(tokens)
         hours = tuple([p.holds(at) for p in self._peaks[provider]]) if provider in self._peaks else ()
         try:
+            band = None if tokens is None else self._bands.step(tokens)
             stated = frozenset([(k, v) for k, v in conditions.items() if k != TOKENS])
             key = (provider, self._periods.step(at), band, hours, stated)
             offer = self._offers.get(key)

@@ -8,19 +8,20 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
+from llmtrace.model import NOTHING_STATED, Cost, CostItem, CostStatus, Quantity, RawUsage
 from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, PriceBook, PricedRate
-from llmtrace.pricing.offers import EXACT, Offer
+from llmtrace.pricing.offers import EXACT
 from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
 # What a column of the store can hold.
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
-ZERO, ONE = TWELVE_PLACES * 0, Decimal(1)
+ZERO, ONE, NO_USD = Decimal(0), Decimal(1), Decimal("0.000000000000")
 # Billed with every call of a model that has a price for it.
 REQUEST = Quantity("request", ONE, "request")
+BY_REQUEST = frozenset({REQUEST.component})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,15 @@ class PricingFacts:
 
 def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
-    if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
-        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
-    free = book.find_free(facts.provider, facts.host, facts.models, facts.at)
-    if free is not None:
-        reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
-        return Cost("not_billed", Decimal(0), reason=reason, price_book=book.version)
+    unbilled = _unbilled(book, facts)
+    if unbilled is not None:
+        return unbilled
     adapter = find_usage(facts.provider)
     if adapter is None:
         return _unpriced(book, f"no prices for provider {facts.provider}")
     match = _find_model(book, adapter, facts)
     priced: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
-    by_request = priced == {REQUEST.component}
+    by_request = priced == BY_REQUEST
     if not usage and not by_request:
         return _unpriced(book, "the provider reported no usage")
     stated = {**facts.conditions, "provider": facts.provider, "endpoint": facts.endpoint}
@@ -73,11 +71,22 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if match is None:
         return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
     if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
-        return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
+        return Cost("not_billed", ZERO, reason="refused before any output", price_book=book.version)
     quantities = [q for q in terms.quantities if q.amount]
     if REQUEST.component in priced:
         quantities.append(REQUEST)
     return _price_all(book, facts, match, terms, quantities)
+
+
+def _unbilled(book: PriceBook, facts: PricingFacts) -> Cost | None:
+    """Why nobody bills the call, whatever it used, or None."""
+    if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
+        return Cost("not_billed", ZERO, reason="the provider does not charge for a request it did not answer")
+    free = book.find_free(facts.provider, facts.host, facts.models, facts.at)
+    if free is None:
+        return None
+    reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
+    return Cost("not_billed", ZERO, reason=reason, price_book=book.version)
 
 
 def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
@@ -102,13 +111,12 @@ def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Co
     return Cost(status, amount, (item,), item.note, book.version)
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(NamedTuple):
     """Whose prices a call has, and the conditions that its name states; `is_own`: because the user says so."""
 
     provider: str
     name: str
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = NOTHING_STATED
     is_own: bool = False
 
 
@@ -162,19 +170,19 @@ def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> 
     price = found.price
     cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per)
     return CostItem(
-        component=quantity.component,
-        quantity=quantity.amount,
-        unit=price.unit,
-        rate_usd=price.rate_usd,
-        per=price.per,
-        multiplier=found.factor,
-        multiplier_reason=found.factor_names,
-        cost_usd=EXACT.multiply(cost, found.factor).quantize(TWELVE_PLACES, context=EXACT),
-        price_id=price.id,
-        confidence=price.confidence,
-        source_url=price.source_url,
-        note=_note(found, quantity, at),
-        layer="override" if found.is_own or is_own else "book",
+        quantity.component,
+        quantity.amount,
+        price.unit,
+        price.rate_usd,
+        price.per,
+        found.factor,
+        found.factor_names,
+        EXACT.multiply(cost, found.factor).quantize(TWELVE_PLACES, context=EXACT),
+        price.id,
+        price.confidence,
+        price.source_url,
+        _note(found, quantity, at),
+        "override" if found.is_own or is_own else "book",
     )
 
 
@@ -212,25 +220,29 @@ def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity
 def _sum_up(
     book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
 ) -> Cost:
-    missing = [i for i in items if i.cost_usd is None]
-    total = ZERO
+    total, missing = NO_USD, 0
+    notes: list[CostItem] = []
     for item in items:
-        if item.cost_usd is not None:
+        if item.cost_usd is None:
+            missing += 1
+        else:
             total = EXACT.add(total, item.cost_usd)
+        if item.note:
+            notes.append(item)
     if total >= MAX_COST_USD:
         return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
-    reason = "; ".join(i.note for i in missing if i.note) or None
-    if missing and len(missing) == len(items):
+    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None
+    if missing and missing == len(items):
         return Cost("unpriced", None, items, reason, book.version)
     if committed:
         return Cost(
             "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
         )
-    status = _status(facts, items, bool(missing), unsure)
-    return Cost(status, total, items, reason or _why(facts, items, unsure), book.version)
+    status = _status(facts, notes, missing > 0, unsure)
+    return Cost(status, total, items, reason or _why(facts, notes, unsure), book.version)
 
 
-def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
+def _status(facts: PricingFacts, noted: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
     if missing:
         return "partial"
     if facts.usage_estimated:
@@ -239,15 +251,17 @@ def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsur
         return "lower_bound"
     if unsure:
         return "estimated"
-    return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
+    return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in noted) else "exact"
 
 
-def _why(facts: PricingFacts, items: Iterable[CostItem], unsure: str | None) -> str | None:
+def _why(facts: PricingFacts, noted: Iterable[CostItem], unsure: str | None) -> str | None:
     if facts.usage_estimated:
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
         return "the provider's final count did not arrive"
-    notes = {i.note for i in items if i.note} | ({unsure} if unsure else set())
+    notes = {i.note for i in noted if i.note}
+    if unsure:
+        notes.add(unsure)
     return "; ".join(sorted(notes)) or None
 
 

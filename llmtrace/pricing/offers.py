@@ -83,9 +83,7 @@ class Offer:
         discounts = self._book.find_discounts(found[0], self._at)
         return _priced(found[0], (*used, *discounts), is_own=bool(discounts))
 
-    def _in_force(
-        self, model: str, component: str, stated: Mapping[str, Any], opens: Mapping[str, Any]
-    ) -> list[Price]:
+    def _in_force(self, model: str, component: str, stated: Mapping[str, Any], opens: Mapping[str, Any]) -> list[Price]:
         """Rows for COMPONENT of MODEL under the STATED conditions: the user's own, or else the book's."""
         entries = self._book.own_entries(self._provider, model, self._at)
         rows = [p for e in entries for p in e.prices if p.component == component and _conditions(p) == stated]

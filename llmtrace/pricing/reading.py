@@ -75,11 +75,13 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
     for model, entries in data["models"].items():
         for entry in entries:
             source = sources[entry["source"]]
+            when = entry.get("when", {})
+            valid_from, stated = moment(entry["valid_from"]), label(when)
+            valid_to = moment_or_none(entry.get("valid_to"))
+            guaranteed_until = moment_or_none(entry.get("guaranteed_until"))
             for component, (rate, per, unit) in read_rates(entry).items():
-                when = entry.get("when", {})
-                valid_from = moment(entry["valid_from"])
                 yield Price(
-                    id=f"{provider}/{model}/{component}{label(when)}@{valid_from.date()}",
+                    id=f"{provider}/{model}/{component}{stated}@{valid_from.date()}",
                     provider=provider,
                     model=str(model),
                     component=component,
@@ -88,8 +90,8 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
                     per=per,
                     when=when,
                     valid_from=valid_from,
-                    valid_to=moment_or_none(entry.get("valid_to")),
-                    guaranteed_until=moment_or_none(entry.get("guaranteed_until")),
+                    valid_to=valid_to,
+                    guaranteed_until=guaranteed_until,
                     source_url=source["url"],
                     source_note=entry.get("note") or source.get("note"),
                     verified_at=str(source["verified_at"]),

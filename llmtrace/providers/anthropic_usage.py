@@ -72,9 +72,12 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     for turn in _billed_apart(usage):
         quantities += _turn(turn, as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None)
     searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
-    quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    if searches:
+        quantities.append(Quantity("web_search", Decimal(searches), "call"))
     # A managed agent's session is billed by its running time too.
-    quantities.append(Quantity("session_hour", measure(session, "running_hours") or Decimal(0), "hour"))
+    hours = measure(session, "running_hours")
+    if hours:
+        quantities.append(Quantity("session_hour", hours, "hour"))
     tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
     conditions: dict[str, Any] = {"input_tokens": total_in}
     if stated.get("batch") or tier == "batch":
@@ -108,7 +111,7 @@ def _turn(turn: Mapping[str, Any], model: str | None) -> list[Quantity]:
         ("cache_write_1h", hour or 0, None),
         ("output", count(turn, "output_tokens") or 0, None),
     ]
-    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts]
+    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts if n]
 
 
 def _billed_apart(usage: RawUsage) -> list[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from llmtrace.providers.base import (
     count,
     read_count,
     require,
+    tokens,
 )
 from llmtrace.providers.compatible_usage import Read, read_conditions
 
@@ -154,12 +155,13 @@ def _input(usage: RawUsage, prompt: int, tools: int) -> list[Quantity]:
     text, cached_text = prompt - audio - (cached - cached_audio), cached - cached_audio
     if min(text, cached_text, audio - cached_audio) < 0:
         raise InvalidUsage(f"cached and audio tokens exceed the prompt of {prompt} tokens")
-    return [
-        Quantity("input_uncached", Decimal(text + tools)),
-        Quantity("input_cached", Decimal(cached_text), assumption=assumed),
-        Quantity("input_audio", Decimal(audio - cached_audio)),
-        Quantity("input_audio_cached", Decimal(cached_audio), assumption=assumed),
-    ]
+    amounts = (
+        ("input_uncached", text + tools, None),
+        ("input_cached", cached_text, assumed),
+        ("input_audio", audio - cached_audio, None),
+        ("input_audio_cached", cached_audio, assumed),
+    )
+    return [Quantity(component, Decimal(n), assumption=note) for component, n, note in amounts if n]
 
 
 def _output(usage: RawUsage, answer: int, thoughts: int) -> list[Quantity]:
@@ -168,11 +170,8 @@ def _output(usage: RawUsage, answer: int, thoughts: int) -> list[Quantity]:
     image, audio = split.get("IMAGE", 0), split.get("AUDIO", 0)
     if image + audio > answer:
         raise InvalidUsage(f"image and audio tokens exceed the answer of {answer} tokens")
-    return [
-        Quantity("output", Decimal(answer - image - audio + thoughts)),
-        Quantity("output_image", Decimal(image)),
-        Quantity("output_audio", Decimal(audio)),
-    ]
+    spoken = ("output_image", image), ("output_audio", audio)
+    return tokens(("output", answer - image - audio + thoughts), *spoken)
 
 
 def _grounding(stated: Mapping[str, Any]) -> list[Quantity]:

@@ -8,12 +8,11 @@ https://developers.openai.com/api/docs/guides/priority-processing
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import azure_usage, openai_fees
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require, tokens
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -87,18 +86,18 @@ def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpo
     kinds = ("audio", "image") if endpoint.startswith(IMAGES_APART) else ("audio",)
     split = as_mapping(into.get("cached_tokens_details"))
     cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
-    parts: list[Quantity] = []
+    parts: list[tuple[str, int]] = []
     fresh, cached_text = total - cached - written, cached
     for kind in kinds:
         both, read = count(into, f"{kind}_tokens") or 0, count(split, f"{kind}_tokens") or 0
         if read > both:
             raise InvalidUsage(f"cached {kind} tokens exceed the {both} {kind} tokens of the input")
-        parts += [_tokens(f"input_{kind}", both - read), _tokens(f"input_{kind}_cached", read)]
+        parts += [(f"input_{kind}", both - read), (f"input_{kind}_cached", read)]
         fresh, cached_text = fresh - (both - read), cached_text - read
     if fresh < 0 or cached_text < 0:
         raise InvalidUsage(f"cached, written and {' and '.join(kinds)} tokens exceed the input of {total} tokens")
-    text = [_tokens("input_uncached", fresh), _tokens("input_cached", cached_text)]
-    return [*text, *_writes(into, written, stated.get("cache_ttl")), *parts]
+    writes = _writes(into, written, stated.get("cache_ttl"))
+    return tokens(("input_uncached", fresh), ("input_cached", cached_text), *writes, *parts)
 
 
 def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]:
@@ -111,25 +110,25 @@ def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]
         image = total - (count(out, "text_tokens") or 0) if endpoint.startswith("images.") else 0
     if audio + image > total or image < 0:
         raise InvalidUsage(f"audio and image tokens exceed the output of {total} tokens")
-    return [_tokens("output", total - audio - image), _tokens("output_audio", audio), _tokens("output_image", image)]
+    return tokens(("output", total - audio - image), ("output_audio", audio), ("output_image", image))
 
 
 def _details(usage: RawUsage, *names: str) -> Mapping[str, Any]:
-    return next((d for n in names if (d := as_mapping(usage.get(n)))), {})
+    for name in names:
+        details = as_mapping(usage.get(name))
+        if details:
+            return details
+    return {}
 
 
-def _tokens(component: str, amount: int, assumption: str | None = None) -> Quantity:
-    return Quantity(component, Decimal(amount), assumption=assumption)
-
-
-def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
+def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[tuple[str, int]]:
     """Cache writes by how long they are kept, which usage tells in newer answers and the request in older ones."""
     split = as_mapping(into.get("cache_write_tokens_details"))
     if split:
         parts = [(component, count(split, name) or 0) for name, component in CACHE_WRITE_TTLS]
         if sum(n for _, n in parts) == written:
-            return [_tokens(component, n) for component, n in parts]
-    return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
+            return parts
+    return [("cache_write_12h" if ttl == "12h" else "cache_write", written)]
 
 
 def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:
