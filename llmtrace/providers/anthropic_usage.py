@@ -82,7 +82,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     conditions: dict[str, Any] = {"input_tokens": total_in}
     if stated.get("batch") or tier == "batch":
         conditions["batch"] = True
-    elif tier not in (None, "standard", "default", "auto", "priority"):
+    if tier not in (None, "standard", "default", "auto", "priority", "batch"):
         conditions["service_tier"] = tier
     for key, name in (("speed", "speed"), ("geo", "inference_geo")):
         value = _text(usage.get(name)) or _text(stated.get(key))
