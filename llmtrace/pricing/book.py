@@ -54,6 +54,8 @@ class PriceBook:
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
     peak_hours: tuple[PeakHours, ...] = ()
+    # Why a model has no price, by provider and name.
+    unpriced: Mapping[tuple[str, str], str] = field(default_factory=dict)
     own: OwnPrices = field(default_factory=OwnPrices)
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)

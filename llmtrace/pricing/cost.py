@@ -5,7 +5,7 @@ price stays without one: the call is then `partial` or `unpriced`, never cheaper
 """
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -69,7 +69,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if not book.has_provider(facts.provider):
         return _unpriced(book, f"no prices for provider {facts.provider}")
     if match is None:
-        return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
+        return _unpriced(book, _no_model(book, adapter, facts))
     if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
         return Cost("not_billed", ZERO, reason="refused before any output", price_book=book.version)
     quantities = [q for q in terms.quantities if q.amount]
@@ -157,7 +157,9 @@ def _price_all(
             unsure = unsure or (quantity.assumption if quantity.optional else None)
         elif not quantity.optional:
             items.append(_unpriced_item(model, stated, quantity))
-    return _sum_up(book, facts, tuple(items), terms.committed, unsure)
+    cost = _sum_up(book, facts, tuple(items), terms.committed, unsure)
+    why = book.unpriced.get((match.provider, match.name))
+    return cost if why is None or cost.status != "unpriced" else replace(cost, reason=f"{cost.reason}: {why}")
 
 
 def _other_model(book: PriceBook, match: _Model, name: str, at: datetime) -> str:
@@ -263,6 +265,12 @@ def _why(facts: PricingFacts, noted: Iterable[CostItem], unsure: str | None) -> 
     if unsure:
         notes.add(unsure)
     return "; ".join(sorted(notes)) or None
+
+
+def _no_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> str:
+    named = (book.unpriced.get((facts.provider, adapter.read_model(name)[0])) for name in facts.models)
+    why = next((f": {reason}" for reason in named if reason), "")
+    return f"no price for model {' or '.join(facts.models) or '(none named)'}{why}"
 
 
 def _unpriced(book: PriceBook, reason: str) -> Cost:
