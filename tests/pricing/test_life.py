@@ -18,6 +18,18 @@ FOREVER = datetime.max.replace(tzinfo=UTC)
 # Requests of each kind that rows tell apart: below and above every threshold, with thoughts and without.
 PROBES = [{"input_tokens": size, "thinking": thinking} for size in (1, 1_000_000) for thinking in (False, True)]
 
+# Where nobody knows what was billed; such calls are unpriced. Model and the day the gap begins -> why.
+KNOWN_GAPS = {
+    ("anthropic/claude-opus-4-6", "2026-02-19"): "by 2026-03-10 the page had dropped the premium of long fast requests",
+    (
+        "gcp.gemini/gemini-1.5-flash-001",
+        "2024-08-01",
+    ): "the rate fell in August 2024; the sources do not show on which day",
+    ("gcp.gemini/gemini-2.5-pro", "2025-08-01"): "the rate of cached tokens fell; the sources do not show on which day",
+}
+# The page of that time left the name out.
+KNOWN_ALIAS_GAPS = {("openai/gpt-4o-audio-preview", "2024-12-17")}
+
 Key = tuple[str, str, str, tuple[tuple[str, Any], ...]]
 
 
@@ -30,9 +42,10 @@ def _lives(book: PriceBook) -> dict[Key, list[Price]]:
     return lives
 
 
-def _gaps(book: PriceBook) -> list[str]:
+def _gaps(book: PriceBook) -> list[tuple[str, str]]:
+    """Models and the days on which a gap of one of their components begins."""
     return [
-        f"{'/'.join(key[:3])} {dict(key[3])} at {moment:%Y-%m-%d}"
+        (f"{key[0]}/{key[1]}", f"{moment:%Y-%m-%d}")
         for key, rows in _lives(book).items()
         for moment in _ends_before_others(rows)
         if _is_gap(book, key, rows, moment)
@@ -59,7 +72,7 @@ def _is_gap(book: PriceBook, key: Key, rows: list[Price], moment: datetime) -> b
 
 
 def test_no_price_is_missing_between_two_others() -> None:
-    assert _gaps(BOOK) == []
+    assert set(_gaps(BOOK)) == set(KNOWN_GAPS)
 
 
 def test_no_alias_is_missing_between_two_others() -> None:
@@ -68,7 +81,8 @@ def test_no_alias_is_missing_between_two_others() -> None:
         intervals[alias.name].append(alias)
     for name, aliases in intervals.items():
         for earlier, later in pairwise(sorted(aliases, key=lambda a: a.valid_from)):
-            assert earlier.valid_to == later.valid_from, name
+            is_known = earlier.valid_to is not None and (name, f"{earlier.valid_to:%Y-%m-%d}") in KNOWN_ALIAS_GAPS
+            assert earlier.valid_to == later.valid_from or is_known, name
 
 
 GAP = """
@@ -77,8 +91,10 @@ sources: {page: {url: "https://example.com", note: A page., verified_at: 2026-01
 models:
   m:
     - {valid_from: 2026-01-01, valid_to: 2026-02-01, source: page, usd_per_mtok: {output: "1"}}
-    - {valid_from: 2026-02-01, valid_to: LATER, when: {input_tokens: {lte: 9}}, source: page, usd_per_mtok: {output: "2"}}
-    - {valid_from: 2026-02-01, valid_to: LATER, when: {input_tokens: {gt: 9}}, source: page, usd_per_mtok: {output: "3"}}
+    - {valid_from: 2026-02-01, valid_to: LATER, when: {input_tokens: {lte: 9}}, source: page,
+       usd_per_mtok: {output: "2"}}
+    - {valid_from: 2026-02-01, valid_to: LATER, when: {input_tokens: {gt: 9}}, source: page,
+       usd_per_mtok: {output: "3"}}
     - {valid_from: 2026-04-01, source: page, usd_per_mtok: {output: "4"}}
 """
 
