@@ -33,9 +33,9 @@ PROVIDERS = {
 }  # fmt: skip
 PAGE = """# Worked bills, and what price engines make of them
 
-{count} bills, each worked out by hand from the provider's price page: the usage as the provider returns it, the rule that
-it proves, the sum and the page are in [`tests/pricing/bills.yaml`](../tests/pricing/bills.yaml). Every engine got the
-provider, the model, the time of the request, the usage, and all that a call states beside it, through its best
+{count} bills, each worked out by hand from the provider's price page: the usage as the provider returns it, the rule
+that it proves, the sum and the page are in [`tests/pricing/bills.yaml`](../tests/pricing/bills.yaml). Every engine got
+the provider, the model, the time of the request, the usage, and all that a call states beside it, through its best
 interface, with the prices of its wheel:
 
 {versions}
@@ -50,6 +50,8 @@ The bills are ours, and an engine that prices fewer things may price them well: 
 `python tools/compare_costs.py --write docs/comparison.md`, with an environment for each of the others; see `--help`.
 
 ## What they answer to each bill
+
+Amounts in US dollars; – is *unknown*, and ✗ marks what is wrong.
 
 {details}
 """
@@ -116,7 +118,7 @@ def read_bills(path: Path) -> list[Bill]:
 
 
 def read_vectors(path: Path) -> list[Bill]:
-    """Bills from elsewhere: a JSON object a line, grouped by provider; keys of usage beginning with `_` are left out."""
+    """Bills from elsewhere, a JSON object a line, by provider; keys of usage that begin with `_` are left out."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         Bill(
@@ -184,7 +186,7 @@ def details(bills: list[Bill], engines: list[Answers]) -> str:
     names = " | ".join(e.name for e in engines)
     lines = [f"| rule | model, day | worked | {names} |", "|---|---|---:|" + "---:|" * len(engines)]
     for bill in bills:
-        cells = [_shown(e.costs[bill.id]) + ("" if e.verdict(bill) == "right" else " ✗") for e in engines]
+        cells = [_shown(e.costs[bill.id]) + (" ✗" if e.verdict(bill) == "wrong" else "") for e in engines]
         worked = NO_COST if bill.usd is None else _shown(bill.usd)
         lines.append(f"| {bill.rule} | {bill.model}, {bill.at:%Y-%m-%d} | {worked} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -198,9 +200,13 @@ def main() -> None:
     """Run the engines that an environment was named for, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in RIVALS:
-        parser.add_argument(f"--{name.lower()}", type=Path, metavar="VENV", help=f"an environment with {name} installed")
+        parser.add_argument(
+            f"--{name.lower()}", type=Path, metavar="VENV", help=f"an environment with {name} installed"
+        )
     parser.add_argument("--bills", type=Path, default=BILLS, help="a file of worked bills (default: the project's own)")
-    parser.add_argument("--vectors", type=Path, help="other bills instead, a JSON object a line: printed, never written")
+    parser.add_argument(
+        "--vectors", type=Path, help="other bills instead, a JSON object a line: printed, never written"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     args = parser.parse_args()
     bills = read_vectors(args.vectors) if args.vectors else read_bills(args.bills)

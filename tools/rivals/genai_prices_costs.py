@@ -1,4 +1,4 @@
-"""Costs of the bills on stdin by genai-prices, as JSON on stdout: runs in an environment that has that package alone."""
+"""Costs of the bills on stdin by genai-prices, as JSON on stdout: runs where that package is installed."""
 
 import json
 import sys
@@ -61,7 +61,8 @@ def read_usage(bill: dict[str, Any], provider: str) -> Usage:
     """The usage of BILL as the package itself reads it, else by the fields that it has a name for."""
     usage, endpoint = bill["usage"], bill["endpoint"] or ""
     if isinstance(usage, dict) and "seconds" in usage:
-        return Usage(input_audio_seconds=Decimal(str(usage["seconds"])))
+        seconds = Decimal(str(usage["seconds"]))
+        return Usage(audio_seconds=seconds, input_audio_seconds=seconds)
     if isinstance(usage, dict) and "input_characters" in usage:
         return Usage(input_characters=usage["input_characters"])
     body = {"model": bill["model"], "usage": usage, "usageMetadata": usage, "response": {"usage": usage}}

@@ -1,8 +1,9 @@
-"""Costs of the bills on stdin by LiteLLM, as JSON on stdout: runs in an environment that has that package alone."""
+"""Costs of the bills on stdin by LiteLLM, as JSON on stdout: runs where that package is installed."""
 
 import json
 import logging
 import os
+import re
 import sys
 from contextlib import redirect_stdout
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from litellm.cost_calculator import (
     cost_per_token,
     default_image_cost_calculator,
 )
+from litellm.litellm_core_utils.llm_cost_calc.tool_call_cost_tracking import StandardBuiltInToolCostTracking
 from litellm.llms.anthropic.chat.transformation import AnthropicConfig
 from litellm.llms.bedrock.chat.converse_transformation import AmazonConverseConfig
 from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
@@ -26,6 +28,7 @@ from litellm.types.utils import ModelResponse, StandardBuiltInToolsParams, Usage
 PROVIDERS = {
     "gcp.gemini": "gemini",
     "aws.bedrock": "bedrock",
+    "cohere": "cohere_chat",
     "azure.ai.openai": "azure",
     "mistral_ai": "mistral",
     "x_ai": "xai",
@@ -46,13 +49,15 @@ def read_usage(bill: dict[str, Any], provider: str) -> Usage:
         return VertexGeminiConfig._calculate_usage({"usageMetadata": usage})
     if provider == "bedrock" and "inputTokens" in usage:
         return AmazonConverseConfig().transform_usage({"totalTokens": 0, **usage})
-    if provider == "cohere":
+    if provider == "cohere_chat":
         billed = usage["billed_units"]
         into, out = billed.get("input_tokens", 0), billed.get("output_tokens", 0)
         return Usage(prompt_tokens=into, completion_tokens=out, total_tokens=into + out)
     if "input_tokens" in usage:
-        details = usage.get("input_token_details")
-        renamed = {"input_tokens_details": details, "output_tokens_details": usage.get("output_token_details")}
+        details, made = usage.get("input_token_details"), usage.get("output_token_details")
+        if bill["endpoint"] == "audio.speech":
+            details, made = {"text_tokens": usage["input_tokens"]}, {"audio_tokens": usage["output_tokens"]}
+        renamed = {"input_tokens_details": details, "output_tokens_details": made}
         told = {**usage, **(renamed if details else {})}
         told.setdefault("total_tokens", told["input_tokens"] + told.get("output_tokens", 0))
         told.setdefault("output_tokens", 0)
@@ -64,17 +69,20 @@ def cost(bill: dict[str, Any]) -> float:
     """What LiteLLM makes of BILL."""
     provider = PROVIDERS.get(bill["provider"], bill["provider"])
     usage, context, endpoint = bill["usage"], bill["context"], bill["endpoint"] or ""
-    model = bill["model"].removeprefix("models/")
+    model = zoned(bill["model"].removeprefix("models/"), provider, context)
     if any(key in usage for key in COUNTED_APART):
         return counted_apart(usage, model, provider)
     read = read_usage(bill, provider)
     region = context.get("regional_processing") or usage.get("inference_geo")
     tier = context.get("service_tier") or usage.get("service_tier")
     if context.get("batch") or tier == "batch" or str(context.get("deployment_type")).endswith("Batch"):
-        return sum(batch_cost_calculator(read, model, provider))
+        tools = StandardBuiltInToolCostTracking.get_cost_for_built_in_tools(
+            model, ModelResponse(model=model, usage=read), read, provider, StandardBuiltInToolsParams()
+        )
+        return sum(batch_cost_calculator(read, model, provider)) + tools
     if context.get("grounded_prompts") or context.get("grounding_queries"):
-        read.prompt_tokens_details.web_search_requests = (
-            context.get("grounded_prompts") or context.get("grounding_queries")
+        read.prompt_tokens_details.web_search_requests = context.get("grounded_prompts") or context.get(
+            "grounding_queries"
         )
     call_type = next((name for start, name in CALL_TYPES.items() if endpoint.startswith(start)), "completion")
     if call_type != "completion":
@@ -92,9 +100,19 @@ def cost(bill: dict[str, Any]) -> float:
         custom_llm_provider=provider,
         service_tier=tier,
         data_residency=region,
-        region_name=context.get("region"),
+        region_name=context.get("region") or ("us-east-1" if provider == "bedrock" else None),
         standard_built_in_tools_params=StandardBuiltInToolsParams(),
     ) + context.get("web_search_calls", 0) * search_fee(model, provider)
+
+
+def zoned(model: str, provider: str, context: dict[str, Any]) -> str:
+    """MODEL by the name that LiteLLM has for it in a data zone of Azure, where it has one."""
+    if provider != "azure" or not str(context.get("deployment_type")).startswith("DataZone"):
+        return model
+    zone = "us" if "us" in str(context.get("region")) else "eu"
+    undated = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
+    names = (f"{zone}/{model}", f"{zone}/{undated}")
+    return next((name for name in names if f"azure/{name}" in litellm.model_cost), model)
 
 
 def search_fee(model: str, provider: str) -> float:

@@ -1,4 +1,4 @@
-"""Costs of the bills on stdin by tokencost, as JSON on stdout: runs in an environment that has that package alone."""
+"""Costs of the bills on stdin by tokencost, as JSON on stdout: runs where that package is installed."""
 
 import json
 import logging
