@@ -119,7 +119,7 @@ KINDS = (
     Kind("chat of an older model", "openai", "gpt-4o", _chat, ("fresh", "cached", "output", "thoughts")),
     Kind("response", "openai", "gpt-5.6-terra", _response),
     Kind("response on flex", "openai", "gpt-5.6-terra", _response, context={"service_tier": "flex"}),
-    Kind("message", "anthropic", "claude-sonnet-4-5", _message),
+    Kind("message", "anthropic", "claude-sonnet-5", _message),
     Kind("message in a batch", "anthropic", "claude-opus-5", _message, context={"batch": True}),
     Kind("message in the US", "anthropic", "claude-opus-5", _message, context={"geo": "us"}),
     Kind("Gemini", "gcp.gemini", "gemini-2.5-pro", _generated, ("fresh", "cached", "output", "thoughts")),
