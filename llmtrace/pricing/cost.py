@@ -170,7 +170,10 @@ def _other_model(book: PriceBook, match: _Model, name: str, at: datetime) -> str
 def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> CostItem:
     """QUANTITY at the rate that was FOUND."""
     price = found.price
-    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per)
+    if found.unit_usd is not None:
+        cost = EXACT.multiply(quantity.amount, found.unit_usd)
+    else:
+        cost = EXACT.multiply(EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per), found.factor)
     return CostItem(
         quantity.component,
         quantity.amount,
@@ -179,7 +182,7 @@ def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> 
         price.per,
         found.factor,
         found.factor_names,
-        EXACT.multiply(cost, found.factor).quantize(TWELVE_PLACES, context=EXACT),
+        EXACT.quantize(cost, TWELVE_PLACES),
         price.id,
         price.confidence,
         price.source_url,

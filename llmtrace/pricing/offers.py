@@ -7,7 +7,7 @@ states a condition that no row and no multiplier answers, there is no price, rat
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact
 from typing import TYPE_CHECKING, Any
 
 from llmtrace.errors import PriceBookError
@@ -122,7 +122,14 @@ def _priced(price: Price, multipliers: tuple[Multiplier, ...], is_own: bool) -> 
     factor = Decimal(1)
     for multiplier in multipliers:
         factor = EXACT.multiply(factor, multiplier.factor)
-    return PricedRate(price, multipliers, is_own, factor, ", ".join(m.name for m in multipliers) or None)
+    names = ", ".join(m.name for m in multipliers) or None
+    return PricedRate(price, multipliers, is_own, factor, names, _unit_usd(price, factor))
+
+
+def _unit_usd(price: Price, factor: Decimal) -> Decimal | None:
+    context = EXACT.copy()
+    unit_usd = context.divide(context.multiply(price.rate_usd, factor), price.per)
+    return None if context.flags[Inexact] else unit_usd
 
 
 def _conditions(price: Price) -> dict[str, Any]:

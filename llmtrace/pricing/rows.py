@@ -88,13 +88,17 @@ class PeakHours:
 
 @dataclass(frozen=True, slots=True)
 class PricedRate:
-    """A price with the multipliers that the call's conditions call for: their product, and their names."""
+    """A price with the multipliers that the call's conditions call for: their product, and their names.
+
+    `unit_usd` is what one unit costs, multiplied; None where it has no end in decimals.
+    """
 
     price: Price
     multipliers: tuple[Multiplier, ...]
     is_own: bool
     factor: Decimal
     factor_names: str | None
+    unit_usd: Decimal | None
 
 
 def holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:

@@ -21,6 +21,10 @@ INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_d
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 # Where image tokens have a rate of their own; elsewhere they are part of the text.
 IMAGES_APART = ("images.", "realtime")
+KINDS = (
+    ("audio", "audio_tokens", "input_audio", "input_audio_cached"),
+    ("image", "image_tokens", "input_image", "input_image_cached"),
+)
 # The answer to a request for `fast` or `priority` says `priority`; both are one price.
 TIERS = {"auto": None, "standard": "default", "fast": "priority"}
 CACHE_WRITE_TTLS = (("ttl_30m_tokens", "cache_write"), ("ttl_12h_tokens", "cache_write_12h"))
@@ -69,9 +73,10 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
 
 def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
-    counted = openai_fees.counted_otherwise(usage, endpoint)
-    if counted:
-        return Billing((*counted, *openai_fees.tools(stated)), _conditions(stated, 0))
+    if INPUT[0] not in usage and INPUT[1] not in usage:
+        counted = openai_fees.counted_otherwise(usage, endpoint)
+        if counted:
+            return Billing((*counted, *openai_fees.tools(stated)), _conditions(stated, 0))
     total_in = require(usage, *INPUT)
     quantities = [
         *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
@@ -83,19 +88,20 @@ def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
 
 def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpoint: str) -> list[Quantity]:
     """The input by modality, what was read from a cache apart; cached tokens are text where nothing else is said."""
-    kinds = ("audio", "image") if endpoint.startswith(IMAGES_APART) else ("audio",)
+    kinds = KINDS if endpoint.startswith(IMAGES_APART) else KINDS[:1]
     split = as_mapping(into.get("cached_tokens_details"))
     cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
     parts: list[tuple[str, int]] = []
     fresh, cached_text = total - cached - written, cached
-    for kind in kinds:
-        both, read = count(into, f"{kind}_tokens") or 0, count(split, f"{kind}_tokens") or 0
+    for kind, name, component, cached_component in kinds:
+        both, read = count(into, name) or 0, count(split, name) or 0
         if read > both:
             raise InvalidUsage(f"cached {kind} tokens exceed the {both} {kind} tokens of the input")
-        parts += [(f"input_{kind}", both - read), (f"input_{kind}_cached", read)]
+        parts += [(component, both - read), (cached_component, read)]
         fresh, cached_text = fresh - (both - read), cached_text - read
     if fresh < 0 or cached_text < 0:
-        raise InvalidUsage(f"cached, written and {' and '.join(kinds)} tokens exceed the input of {total} tokens")
+        apart = " and ".join(kind for kind, *_ in kinds)
+        raise InvalidUsage(f"cached, written and {apart} tokens exceed the input of {total} tokens")
     writes = _writes(into, written, stated.get("cache_ttl"))
     return tokens(("input_uncached", fresh), ("input_cached", cached_text), *writes, *parts)
 
