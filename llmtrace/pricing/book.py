@@ -11,7 +11,7 @@ from typing import Any
 
 from llmtrace.model import Price
 from llmtrace.pricing.offers import MOST_REMEMBERED, Offer, Steps, band_starts
-from llmtrace.pricing.own_rows import Deployment, Free, OwnEntry, OwnPrices
+from llmtrace.pricing.own_rows import OwnEntry, OwnPrices
 from llmtrace.pricing.rows import (
     CONDITION_DEFAULTS,
     EVERY_MODEL,
@@ -128,21 +128,6 @@ class PriceBook:
             found = self.find_model(provider, base, at)
             return None if found is None else Match(found.model, "family")
         return Match(name, "exact") if (provider, name) in self._own_models else None
-
-    def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
-        """What one of NAMES stands for at PROVIDER by the user's own word, or None."""
-        if not self.own.deployments:
-            return None
-        named = [d for d in self.own.deployments if d.provider == provider and holds(d.valid_from, d.valid_to, at)]
-        return next((d for name in names for d in named if d.name == name), None)
-
-    def find_free(self, provider: str, host: str | None, names: Iterable[str], at: datetime) -> Free | None:
-        """Why nobody bills a call to PROVIDER at HOST by the user's own word, or None."""
-        for free in self.own.free:
-            is_there = free.provider in (None, provider) and (not free.hosts or host in free.hosts)
-            if is_there and (not free.models or free.models & set(names)) and holds(free.valid_from, free.valid_to, at):
-                return free
-        return None
 
     def components(self, provider: str, model: str) -> Set[str]:
         """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""

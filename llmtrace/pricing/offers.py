@@ -62,33 +62,32 @@ class Offer:
         multipliers = tuple(m for m in factors if _multiplies(m, self._conditions, self._at))
         answered = {key for m in multipliers for key in m.when}
         stated = {
-            k: v
-            for k, v in self._conditions.items()
-            if k not in answered and k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)
+            k: v for k, v in self._conditions.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)
         }
+        left = {k: v for k, v in stated.items() if k not in answered}
         opens = {
             TOKENS: self._conditions.get(TOKENS),
             THINKING: self._conditions.get(THINKING),
             HOURS: self._book.hours_of(self._provider, model, self._at),
         }
-        found = self._in_force(model, component, stated, opens)
-        if len(found) > 1:
-            raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
+        found = self._own_rows(model, component, stated, opens) if left != stated else []
+        if found:  # a rate of the user's own for just this condition is what is paid
+            return priced(_only(found), is_own=True)
+        found = self._in_force(model, component, left, opens)
         if not found:
             return None
+        price = _only(found)
         # Providers define their factors over token prices; a fee per call is the same everywhere.
-        used = multipliers if found[0].unit == "token" else ()
-        if found[0].layer == "override":
-            return _priced(found[0], used, is_own=True)
-        discounts = self._book.find_discounts(found[0], self._at)
-        return _priced(found[0], (*used, *discounts), is_own=bool(discounts))
+        used = multipliers if price.unit == "token" else ()
+        if price.layer == "override":
+            return priced(price, used, is_own=True)
+        discounts = self._book.find_discounts(price, self._at)
+        return priced(price, (*used, *discounts), is_own=bool(discounts))
 
     def _in_force(self, model: str, component: str, stated: Mapping[str, Any], opens: Mapping[str, Any]) -> list[Price]:
         """Rows for COMPONENT of MODEL under the STATED conditions: the user's own, or else the book's."""
-        entries = self._book.own_entries(self._provider, model, self._at)
-        rows = [p for e in entries for p in e.prices if p.component == component and _conditions(p) == stated]
-        own = [p for p in rows if _is_open_to(p, opens)]
-        if own or any(not e.keeps_others for e in entries):
+        own = self._own_rows(model, component, stated, opens)
+        if own or any(not e.keeps_others for e in self._book.own_entries(self._provider, model, self._at)):
             return own
         return [
             price
@@ -97,6 +96,11 @@ class Offer:
             and _conditions(price) == stated
             and _is_open_to(price, opens)
         ]
+
+    def _own_rows(self, model: str, component: str, stated: Mapping[str, Any], opens: Mapping[str, Any]) -> list[Price]:
+        entries = self._book.own_entries(self._provider, model, self._at)
+        rows = (p for e in entries for p in e.prices if p.component == component)
+        return [p for p in rows if _conditions(p) == stated and _is_open_to(p, opens)]
 
 
 class Steps:
@@ -118,12 +122,19 @@ def band_starts(price: Price) -> Iterable[int]:
     return [limit + (op in ("gt", "lte")) for op, limit in bounds.items()]
 
 
-def _priced(price: Price, multipliers: tuple[Multiplier, ...], is_own: bool) -> PricedRate:
+def priced(price: Price, multipliers: tuple[Multiplier, ...] = (), *, is_own: bool = False) -> PricedRate:
+    """PRICE with MULTIPLIERS; `is_own`: because the user says so."""
     factor = Decimal(1)
     for multiplier in multipliers:
         factor = EXACT.multiply(factor, multiplier.factor)
     names = ", ".join(m.name for m in multipliers) or None
     return PricedRate(price, multipliers, is_own, factor, names, _unit_usd(price, factor))
+
+
+def _only(found: list[Price]) -> Price:
+    if len(found) > 1:
+        raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
+    return found[0]
 
 
 def _unit_usd(price: Price, factor: Decimal) -> Decimal | None:

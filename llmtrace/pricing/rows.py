@@ -8,6 +8,7 @@ from typing import Any
 
 from llmtrace.model import Price
 
+TOKENS_PER_MTOK = 1_000_000
 TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
 THINKING = "thinking"  # whether the model thought before it answered
 HOURS = "hours"  # `peak` or `off_peak`, by the clock

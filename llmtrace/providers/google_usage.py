@@ -24,7 +24,6 @@ from llmtrace.providers.base import (
     count,
     read_count,
     require,
-    tokens,
 )
 from llmtrace.providers.compatible_usage import Read, read_conditions
 
@@ -142,7 +141,7 @@ def _by_modality(usage: RawUsage, names: tuple[str, ...], read: Read) -> dict[st
 
 
 def _input(usage: RawUsage, prompt: int, tools: int) -> list[Quantity]:
-    """The prompt by how it is priced: audio has rates of its own, every other modality those of text."""
+    """The prompt and those of tools by how they are priced: audio has rates of its own, all else those of text."""
     cached = count(usage, CACHED) or 0
     audio = _by_modality(usage, PROMPT_DETAILS, count).get("AUDIO", 0)
     split = _by_modality(usage, CACHED_DETAILS, count)
@@ -155,13 +154,13 @@ def _input(usage: RawUsage, prompt: int, tools: int) -> list[Quantity]:
     text, cached_text = prompt - audio - (cached - cached_audio), cached - cached_audio
     if min(text, cached_text, audio - cached_audio) < 0:
         raise InvalidUsage(f"cached and audio tokens exceed the prompt of {prompt} tokens")
-    amounts = (
-        ("input_uncached", text + tools, None),
-        ("input_cached", cached_text, assumed),
-        ("input_audio", audio - cached_audio, None),
-        ("input_audio_cached", cached_audio, assumed),
-    )
-    return [Quantity(component, Decimal(n), assumption=note) for component, n, note in amounts if n]
+    return [
+        Quantity("input_uncached", Decimal(text)),
+        Quantity("input_uncached", Decimal(tools)),
+        Quantity("input_cached", Decimal(cached_text), assumption=assumed),
+        Quantity("input_audio", Decimal(audio - cached_audio)),
+        Quantity("input_audio_cached", Decimal(cached_audio), assumption=assumed),
+    ]
 
 
 def _output(usage: RawUsage, answer: int, thoughts: int) -> list[Quantity]:
@@ -170,8 +169,12 @@ def _output(usage: RawUsage, answer: int, thoughts: int) -> list[Quantity]:
     image, audio = split.get("IMAGE", 0), split.get("AUDIO", 0)
     if image + audio > answer:
         raise InvalidUsage(f"image and audio tokens exceed the answer of {answer} tokens")
-    spoken = ("output_image", image), ("output_audio", audio)
-    return tokens(("output", answer - image - audio + thoughts), *spoken)
+    return [
+        Quantity("output", Decimal(answer - image - audio)),
+        Quantity("output", Decimal(thoughts)),
+        Quantity("output_image", Decimal(image)),
+        Quantity("output_audio", Decimal(audio)),
+    ]
 
 
 def _grounding(stated: Mapping[str, Any]) -> list[Quantity]:
