@@ -20,6 +20,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.2
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
 
 
@@ -58,6 +59,22 @@ def own_prices(home: Path) -> Path:
     """The file of the user's own prices: `LLMTRACE_PRICES`, or `prices.yaml` in HOME."""
     given = os.environ.get("LLMTRACE_PRICES")
     return Path(given).expanduser() if given else home / "prices.yaml"
+
+
+def config_file(home: Path) -> Path:
+    """The configuration file: `LLMTRACE_CONFIG`, or `llmtrace.toml` in HOME."""
+    given = os.environ.get("LLMTRACE_CONFIG")
+    return Path(given).expanduser() if given else home / "llmtrace.toml"
+
+
+def redacted_patterns() -> list[str]:
+    """The patterns of what must not be stored: `LLMTRACE_REDACT`, one on each line."""
+    return [line.strip() for line in os.environ.get("LLMTRACE_REDACT", "").splitlines() if line.strip()]
+
+
+def keeps_received_content() -> bool:
+    """Whether prompts and answers in spans of others are kept: unless `LLMTRACE_CAPTURE_CONTENT` says no."""
+    return os.environ.get("LLMTRACE_CAPTURE_CONTENT", "").strip().lower() not in _FALSE
 
 
 def propagates_baggage() -> bool:
