@@ -121,5 +121,10 @@ def _attempts(invocation: Invocation) -> tuple[Attempt, ...]:
 def _content(invocation: Invocation) -> Content | None:
     if not invocation.captures:
         return None
+    from llmtrace.redaction.redactor import (
+        redactor_of,  # its expressions: compiled where content is asked for, and not here
+    )
+
     read = invocation.endpoint.read_content
-    return quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    content = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    return redactor_of(invocation.settings.home).content(content) if content is not None else None

@@ -65,6 +65,7 @@ class Pipeline:
     ) -> None:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
+        self._home = folder.parent
         self._exporter, self._on_written = exporter, on_written
         self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
@@ -210,11 +211,14 @@ class Pipeline:
         return marks
 
     def _to_span(self, invocation: Invocation | Span) -> Span:
+        from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled off the application's threads
+
         if isinstance(invocation, Span):
-            return replace(invocation, resource=self._resource)
+            return redactor_of(self._home).span(replace(invocation, resource=self._resource))
         if invocation.shared is not None:
             quietly(invocation.shared.end, invocation)
-        return codec.to_span(invocation.call or to_call(invocation), self._resource)
+        span = codec.to_span(invocation.call or to_call(invocation), self._resource)
+        return redactor_of(self._home).span(span)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""

@@ -56,9 +56,7 @@ _USERINFO = re.compile(rb"://([^\s/@\"'<>?#\\]{1,512})@")
 _USERINFO_BEFORE = re.compile(rb"://[^\s/@\"'<>?#\\]{1,500}\Z")
 _DOMAIN = re.compile(rb"(?:@|%40)(?:[A-Za-z0-9\x80-\xff-]{1,63}\.){1,8}[A-Za-z\x80-\xff]{2,63}")
 _LOCAL = re.compile(rb"[\w.%+'\x80-\xff-]{1,64}\Z")
-_CARD = re.compile(
-    rb"(?<![\w.])(?:4\d|5[1-5]|2[2-7]|3[04-9]|6[0-9])\d(?:[ -]?\d){10,16}(?![ -]?\d)(?!\w)(?!\.\d)"
-)
+_CARD = re.compile(rb"(?<![\w.])(?:4\d|5[1-5]|2[2-7]|3[04-9]|6[0-9])\d(?:[ -]?\d){10,16}(?![ -]?\d)(?!\w)(?!\.\d)")
 _DIGITS = bytes(b"0"[0] if 48 <= c <= 57 else 32 if c != 48 else 48 for c in range(256))
 _THIRTEEN_DIGITS = b"0" * 13
 
