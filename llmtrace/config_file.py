@@ -33,8 +33,9 @@ def load_config_file(home: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as err:
-        line = _LINE.search(str(err))
-        raise ConfigFileError(str(path), int(line[1]) if line else None, f"this is no TOML: {err}") from err
+        found = _LINE.search(str(err))
+        line = int(found[1]) if found else text.count(b"\n") + 1 if "end of document" in str(err) else None
+        raise ConfigFileError(str(path), line, f"this is no TOML: {err}") from err
 
 
 def line_of(home: Path, table: str, number: int = 1, key: str | None = None) -> int | None:

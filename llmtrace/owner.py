@@ -18,6 +18,7 @@ from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.redaction.redactor import redaction_problems
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 DB_NAME = "llmtrace.duckdb"
+WITHHELD = """
+SELECT json_extract_string(attributes, '$."llmtrace.content.withheld"') AS reason, count(*) FROM spans
+WHERE contains(CAST(attributes AS VARCHAR), '"llmtrace.content.withheld"') GROUP BY reason ORDER BY reason
+"""
 
 
 class Owner:
@@ -215,7 +220,8 @@ class Owner:
                 "own": str(self._prices.path) if book.version != load_book().version else None,
             },
             "deliveries": self.deliveries(),
-            "problems": [*summary.problems, *doubts],
+            "content_withheld": dict(store.query(WITHHELD).rows),
+            "problems": [*summary.problems, *doubts, *redaction_problems(self.home)],
         }
 
     def _open_store(self) -> DuckStore:

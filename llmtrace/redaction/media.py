@@ -13,7 +13,7 @@ from typing import Any
 # A base64 text shorter than this is left to the search for secrets: it may be a word.
 MEDIA_CHARACTERS = 1024
 UNKNOWN_TYPE = "application/octet-stream"
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.-]+=[^;,\s\"']*)*);base64,([A-Za-z0-9+/_=\s-]*)", re.I)
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.-]+=[^;,\s\"']*)*);base64,([A-Za-z0-9+/_=\r\n-]*)", re.I)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}\s*\Z")
 _LOOKED_AT = 4096
 # Where the media type stands beside the bytes: Anthropic and OpenAI, Gemini (REST and SDK), OpenAI's audio.

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from llmtrace import config
+from llmtrace import config, semconv
 from llmtrace.config_file import load_config_file, mistake
 from llmtrace.errors import ConfigError
 from llmtrace.model import AttributeValue, Content, Span
@@ -26,6 +26,8 @@ from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, 
 
 LIMIT_S = 0.05
 DEEPEST = 32
+# A longer attribute of a span of our own is content.
+SEARCHED_IN_SPAN = 8192
 REDACTED = "[redacted]"
 TOO_DEEP = "[nested too deeply]"
 TABLE, KEY = "privacy", "redact"
@@ -93,16 +95,25 @@ class Redactor:
 
     def span(self, span: Span) -> Span:
         """SPAN, one of our own, with its texts redacted; its content has been redacted already."""
-        texts = [span.status_message, *(v for v in span.attributes.values() if isinstance(v, str) and len(v) < 8192)]
+        texts = [
+            span.status_message,
+            *(v for v in span.attributes.values() if isinstance(v, str) and len(v) < SEARCHED_IN_SPAN),
+        ]
         if not self.own and not self.problem and not find_secrets("\n".join(texts).encode("utf-8", "replace")):
             return span
         attributes = {name: self._attribute(name, value) for name, value in span.attributes.items()}
         return replace(span, attributes=attributes, status_message=self.free_text(span.status_message))
 
     def _attribute(self, name: str, value: AttributeValue) -> AttributeValue:
-        if isinstance(value, str) and len(value) < 8192:
+        if not isinstance(value, str) or len(value) >= SEARCHED_IN_SPAN:
+            return value
+        try:
             return self.attribute(name, value, Watch())
-        return value
+        except Withheld:
+            # Of what we write ourselves, only tags are texts of the application's.
+            return (
+                REDACTED if name.startswith(semconv.TAG_PREFIX) else redact(value.encode("utf-8", "replace")).decode()
+            )
 
     def attribute(self, name: str, text: str, watch: Watch) -> str:
         """TEXT, the value of the attribute NAME.
@@ -125,6 +136,8 @@ class Redactor:
 
     def json_text(self, text: str, watch: Watch) -> str:
         """TEXT redacted as JSON where it is JSON: string by string, so that it stays JSON and escapes hide nothing."""
+        if self.withholds is not None:
+            raise Withheld(self.withholds)
         try:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
@@ -230,3 +243,12 @@ def log_withheld(reason: str) -> None:
     if reason not in _withheld_reasons and len(_withheld_reasons) < 100:
         _withheld_reasons.add(reason)
         log.warning("llmtrace withheld the prompt and the answer of a call: %s", reason)
+
+
+def redaction_problems(home: Path) -> list[str]:
+    """Why HOME's patterns cannot be used, so that prompts and answers are withheld; empty where they can."""
+    try:
+        own_patterns(home)
+    except ConfigError as err:
+        return [f"prompts and answers are withheld: {err}"]
+    return []

@@ -48,7 +48,8 @@ _KEYS = re.compile(
     rb")"
 )
 _PEM = re.compile(
-    rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.{0,16384}?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.S
+    rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    rb"(?:[\w+/=\s\\:,.]|-(?!----))*+(?:-----END [A-Z0-9 ]{0,40}-----)?"
 )
 _BEARER = re.compile(rb"[bB][eE][aA][rR][eE][rR](?:\s|%20|\\t|\+)+([\w.~+/=-]{8,})")
 _BASIC = re.compile(rb"[bB][aA][sS][iI][cC] +([A-Za-z0-9+/]{8,}={0,2})")
@@ -65,10 +66,8 @@ _NAMES: tuple[tuple[bytes, str], ...] = (
     (b"key", KEY), (b"token", TOKEN), (b"secret", KEY), (b"passw", PASSWORD), (b"authorization", TOKEN),
     (b"credential", KEY), (b"signature", TOKEN), (b"sig=", TOKEN), (b"code=", TOKEN), (b"pwd", PASSWORD),
 )  # fmt: skip
-_ASSIGNED = re.compile(
-    rb"(?P<rest>[\w-]{0,24})(?P<quote>\\?[\"']?)(?P<sign>\s{0,2}[:=]\s{0,2})\\?[\"']?"
-    rb"(?P<value>[^\s\"',;&<>{}\[\]()\\]{6,})"
-)
+_ASSIGNED = re.compile(rb"(?P<rest>[\w-]{0,24})(?P<quote>\\?[\"']?)(?P<sign>\s{0,2}[:=]\s{0,2})\\?[\"']?")
+_VALUE = re.compile(rb"[^\s\"',;&<>{}\[\]()\\]{6,}+")
 # Names whose values are secrets wherever they stand; `key`, `code` and `sig` alone are so in a URL's query only.
 _SECRET_NAME = re.compile(
     rb"(?:api[_.-]?key|apikey|access[_-]?key|secret|private[_-]?key|signing[_-]?key|encryption[_-]?key|passw(?:or)?d|pwd"
@@ -78,6 +77,8 @@ _SECRET_NAME = re.compile(
 )
 _QUERY_NAME = re.compile(rb"[?&;](?:amp;)?([\w.%-]{0,32})\Z")
 _BEFORE = re.compile(rb"[\w.-]{0,32}\Z")
+# What follows these is found by itself, or was.
+_NO_VALUES = (b"bearer", b"basic", b"[redacted", b"redacted")
 _MIXED = re.compile(rb"(?=.*[0-9])|(?=.*[a-z])(?=.*[A-Z])|.{20}")
 
 # Names of attributes, headers and JSON keys whose whole value is a secret.
@@ -144,9 +145,11 @@ def _keys(data: bytes, lowered: bytes) -> Iterator[Finding]:
 
 
 def _private_keys(data: bytes, lowered: bytes) -> Iterator[Finding]:
+    passed = 0
     for at in _each(data, b"-----BEGIN "):
-        if match := _PEM.match(data, at):
-            yield Finding(at, match.end(), KEY)
+        if at >= passed and (match := _PEM.match(data, at)):
+            passed = match.end()
+            yield Finding(at, passed, KEY)
 
 
 def _schemes(data: bytes, lowered: bytes) -> Iterator[Finding]:
@@ -176,28 +179,26 @@ def _userinfo(data: bytes, lowered: bytes) -> Iterator[Finding]:
 
 def _assigned(data: bytes, lowered: bytes) -> Iterator[Finding]:
     for needle, kind in _NAMES:
+        passed = 0
         for at in _each(lowered, needle):
             name_end = at + len(needle.rstrip(b"="))
-            match = _ASSIGNED.match(data, name_end)
-            if match is None or match["value"].startswith(b"[redacted"):
-                continue
-            before = _BEFORE.search(data, max(0, at - 32), at)
-            start = before.start() if before else at
-            name = data[start:name_end] + match["rest"]
-            if _is_secret(data, start, name, match):
-                yield Finding(*match.span("value"), kind)
+            match = _ASSIGNED.match(data, name_end) if at >= passed else None
+            certainty = _certainty(data, at, name_end, match) if match else None
+            value = _VALUE.match(data, match.end()) if match and certainty is not None else None
+            if value and not value[0].lower().startswith(_NO_VALUES) and (certainty or _MIXED.match(value[0])):
+                passed = value.end()
+                yield Finding(value.start(), passed, kind)
 
 
-def _is_secret(data: bytes, start: int, name: bytes, match: "re.Match[bytes]") -> bool:
-    sign, value = match["sign"], match["value"]
-    if sign == b"=" and _QUERY_NAME.search(data, max(0, start - 40), start):
+def _certainty(data: bytes, at: int, name_end: int, match: "re.Match[bytes]") -> bool | None:
+    """Whether what follows a name is a secret for sure; None where it is none. Prose says `password: required` too."""
+    before = _BEFORE.search(data, max(0, at - 32), at)
+    start = before.start() if before else at
+    if match["sign"] == b"=" and _QUERY_NAME.search(data, max(0, start - 40), start):
         return True
-    if not _SECRET_NAME.search(name):
-        return False
-    if value.lower() in (b"bearer", b"basic"):
-        return False  # what follows is the secret, and found by itself
-    # Prose says `password: required` too.
-    return sign == b"=" or len(match["quote"]) > 0 or _MIXED.match(value) is not None
+    if not _SECRET_NAME.search(data[start:name_end] + match["rest"]):
+        return None
+    return match["sign"] == b"=" or len(match["quote"]) > 0
 
 
 def _emails(data: bytes, lowered: bytes) -> Iterator[Finding]:
