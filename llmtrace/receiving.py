@@ -26,7 +26,6 @@ SHORT_CHARACTERS = 512
 MOST_ATTRIBUTES = 512
 # A span this small has no media and nothing to cut.
 SMALL_BYTES = 2048
-CUT_ATTRIBUTE = "llmtrace.attributes.cut"
 # What bills and attribution are read from, in any dialect.
 NEEDED = re.compile(
     r"(^|[._])(usage|token|tokens|token_count|cost|model|model_name|model_id|provider|system|operation|operation_name"
@@ -91,7 +90,7 @@ def _fit_span(span: SpanMessage, redactor: Redactor, keeps_content: bool, done: 
     cut += fitting.cut
     if cut:
         done.cut += 1
-        span.attributes.append(KeyValue(key=CUT_ATTRIBUTE, value=AnyValue(int_value=cut)))
+        span.attributes.append(KeyValue(key=semconv.ATTRIBUTES_CUT, value=AnyValue(int_value=cut)))
     if fitting.reason is not None:
         done.withheld += 1
         log_withheld(fitting.reason)

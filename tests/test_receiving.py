@@ -11,8 +11,9 @@ from samples import make_call
 from llmtrace import codec, wire
 from llmtrace.dialects import read
 from llmtrace.model import Call, Span
-from llmtrace.receiving import CUT_ATTRIBUTE, SPAN_ATTRIBUTES, make_fit
+from llmtrace.receiving import SPAN_ATTRIBUTES, make_fit
 from llmtrace.redaction.fitting import MAX_BYTES
+from llmtrace.semconv import ATTRIBUTES_CUT
 
 KEY = "sk-ant-api03-" + "a1B2" * 10
 MESSAGES = [{"role": "user", "parts": [{"type": "text", "content": f"mail bob@example.org, key {KEY}"}]}]
@@ -76,7 +77,7 @@ def test_a_huge_prompt_is_cut_and_usage_stays(size: int, tmp_path: Path) -> None
     call = call_of(kept)
     assert len(str(kept.attributes["gen_ai.input.messages"]).encode()) <= MAX_BYTES
     assert json.loads(str(kept.attributes["gen_ai.input.messages"]))
-    assert kept.attributes[CUT_ATTRIBUTE] == 1
+    assert kept.attributes[ATTRIBUTES_CUT] == 1
     assert (call.usage.input_tokens, call.request.model, call.feature) == (1000, "gpt-4o", "big")
 
 
@@ -96,7 +97,7 @@ def test_of_too_many_attributes_those_of_the_bill_are_kept(position: str, tmp_pa
     kept = received(make_span(attributes=attributes), tmp_path)
     call = call_of(kept)
     assert len(kept.attributes) == SPAN_ATTRIBUTES + 1
-    assert kept.attributes[CUT_ATTRIBUTE] == len(attributes) - SPAN_ATTRIBUTES
+    assert kept.attributes[ATTRIBUTES_CUT] == len(attributes) - SPAN_ATTRIBUTES
     assert not any(name.startswith("gen_ai.prompt.") for name in kept.attributes)
     assert (call.usage.input_tokens, call.usage.output_tokens, call.request.model) == (1000, 100, "gpt-4o")
     assert (call.response.id, call.feature) == ("chatcmpl-1", "search")

@@ -22,7 +22,7 @@ from llmtrace.model import AttributeValue, Content, Span
 from llmtrace.redaction.fitting import CUT_MARK, SEARCHED_CHARACTERS, fit_json
 from llmtrace.redaction.media import without_media
 from llmtrace.redaction.own import OwnPattern, compile_patterns, windows
-from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact
+from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact, redact_text
 
 LIMIT_S = 0.05
 DEEPEST = 32
@@ -111,9 +111,7 @@ class Redactor:
             return self.attribute(name, value, Watch())
         except Withheld:
             # Of what we write ourselves, only tags are texts of the application's.
-            return (
-                REDACTED if name.startswith(semconv.TAG_PREFIX) else redact(value.encode("utf-8", "replace")).decode()
-            )
+            return REDACTED if name.startswith(semconv.TAG_PREFIX) else redact_text(value)
 
     def attribute(self, name: str, text: str, watch: Watch) -> str:
         """TEXT, the value of the attribute NAME.

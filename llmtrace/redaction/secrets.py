@@ -114,6 +114,11 @@ def redact(data: bytes, *, keep: frozenset[str] = frozenset()) -> bytes:
     return b"".join([*pieces, data[at:]]) if pieces else data
 
 
+def redact_text(text: str) -> str:
+    """TEXT with each secret replaced, as `redact` does it: for messages and addresses that are shown or logged."""
+    return redact(text.encode("utf-8", "replace")).decode()
+
+
 def _without_overlaps(found: list[Finding]) -> Iterator[Finding]:
     last = found[0]
     for finding in found[1:]:
