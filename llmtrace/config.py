@@ -67,6 +67,14 @@ def config_file(home: Path) -> Path:
     return Path(given).expanduser() if given else home / "llmtrace.toml"
 
 
+def names_budgets(home: Path) -> bool:
+    """Whether the configuration file of HOME may have budgets: one look, that spares most processes the reading."""
+    try:
+        return b"budgets" in config_file(home).read_bytes()
+    except OSError:
+        return False
+
+
 def redacted_patterns() -> list[str]:
     """The patterns of what must not be stored: `LLMTRACE_REDACT`, one on each line."""
     return [line.strip() for line in os.environ.get("LLMTRACE_REDACT", "").splitlines() if line.strip()]

@@ -1,6 +1,9 @@
-"""Everything that llmtrace's commands and library raise; capture inside an application raises nothing.
+"""Everything that llmtrace's commands and library raise; capture inside an application raises nothing of it.
+
+The one exception is `BudgetExceeded`, and only from a budget that was told to.
 
 LlmtraceError
+├── BudgetExceeded        a call would exceed a budget; raised in its place
 ├── ConfigError           a setting or an argument that cannot be used
 │   ├── ConfigFileError   a configuration file that cannot be used
 │   └── TokenRefused      a sidecar wants a token, or another one
@@ -16,9 +19,38 @@ LlmtraceError
     └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
 """
 
+from datetime import datetime
+from decimal import Decimal
+
 
 class LlmtraceError(Exception):
     """The root of the tree; its message says what went wrong and what to do next."""
+
+
+class BudgetExceeded(LlmtraceError):
+    """A call was not made because it would exceed a budget; nothing was sent.
+
+    `limit` names what would be exceeded: `usd`, `calls_per_minute`, `usd_per_minute`, `unknown` (a call whose price is
+    not known) or `error` (the budget's state cannot be read). Money is in dollars; `resets_at` is an aware time in UTC.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        budget: str = "",
+        limit: str = "usd",
+        feature: str | None = None,
+        limit_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None,
+        reserved_usd: Decimal | None = None,
+        estimate_usd: Decimal | None = None,
+        resets_at: datetime | None = None,
+    ) -> None:
+        """Say what was refused."""
+        self.budget, self.limit, self.feature = budget, limit, feature
+        self.limit_usd, self.spent_usd, self.reserved_usd = limit_usd, spent_usd, reserved_usd
+        self.estimate_usd, self.resets_at = estimate_usd, resets_at
+        super().__init__(message)
 
 
 class ConfigError(LlmtraceError):

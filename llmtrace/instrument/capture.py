@@ -23,6 +23,7 @@ from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
+    from llmtrace.instrument.contracts import Gate
     from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
@@ -70,6 +71,7 @@ class Capture:
         self._http_imports: PatchOnImport | None = None
         self.pipeline = self._new_pipeline()
         self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
+        self.gate: Gate | None = None
         self._silenced: list[SilencedTracing] = []
         self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
@@ -125,6 +127,8 @@ class Capture:
         atexit.unregister(self.close)
         deadline = time.monotonic() + timeout_s
         closed = bool(quietly(self.pipeline.close, timeout_s))
+        if self.gate is not None:
+            quietly(self.gate.close)
         shipped = bool(quietly(self._ship, deadline))
         if self._shipper is not None:
             quietly(self._shipper.close, deadline)
@@ -169,6 +173,8 @@ class Capture:
         self.pipeline.disown()
         if self._shipper is not None:
             self._shipper.disown()
+        if self.gate is not None:
+            self.gate.start_over()
         if self._is_closed:
             return
         for patches in self._patches:

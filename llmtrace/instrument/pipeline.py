@@ -217,7 +217,10 @@ class Pipeline:
             return redactor_of(self._home).span(replace(invocation, resource=self._resource))
         if invocation.shared is not None:
             quietly(invocation.shared.end, invocation)
-        span = codec.to_span(invocation.call or to_call(invocation), self._resource)
+        call = invocation.call or to_call(invocation)
+        if invocation.permit is not None:
+            quietly(invocation.permit.settle, call)
+        span = codec.to_span(call, self._resource)
         return redactor_of(self._home).span(span)
 
     def _write(self) -> bool:
