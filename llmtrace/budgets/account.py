@@ -7,6 +7,7 @@ from llmtrace.budgets.budget import Budget, BudgetState
 from llmtrace.budgets.ledger import Figures, Ledger
 from llmtrace.budgets.ledger_file import LedgerError
 from llmtrace.budgets.windows import Window, window_of
+from llmtrace.journal.writer import make_private
 
 RETRY_S = 5.0
 
@@ -36,7 +37,7 @@ class Account:
             if time.monotonic() < self._retry_at:
                 raise LedgerError(f"{self._path} cannot be used")
             try:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(self._path.parent)
                 self._ledger = Ledger(self._path, self.budget.definition(self.feature))
             except OSError as err:
                 self._retry_at = time.monotonic() + RETRY_S

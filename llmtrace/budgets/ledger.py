@@ -190,6 +190,7 @@ class Ledger:
         """Let what was RESERVED go: the call was never made. Raises LedgerError."""
         with self:
             self._release(reserved, now_s)
+            self._words[AT_CALLS] = max(0, self._words[AT_CALLS] - 1)
 
     def mark_warned(self, bits: int) -> int:
         """Those of BITS that nobody has warned of in this window; they are marked now. Raises LedgerError."""

@@ -35,6 +35,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("explain", "server", "Show how the cost of one call adds up, price by price."),
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
+    ("budget", "server", "Show what each budget has spent; exit with 1 where one is exceeded."),
     ("reprice", "server", "Price stored calls anew, and show what changes."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),

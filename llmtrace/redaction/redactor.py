@@ -18,7 +18,7 @@ from typing import Any
 from llmtrace import config, semconv
 from llmtrace.config_file import load_config_file, mistake
 from llmtrace.errors import ConfigError
-from llmtrace.model import AttributeValue, Content, Span
+from llmtrace.model import Attributes, AttributeValue, Content, Span
 from llmtrace.redaction.fitting import CUT_MARK, SEARCHED_CHARACTERS, fit_json
 from llmtrace.redaction.media import without_media
 from llmtrace.redaction.own import OwnPattern, compile_patterns, windows
@@ -95,14 +95,19 @@ class Redactor:
 
     def span(self, span: Span) -> Span:
         """SPAN, one of our own, with its texts redacted; its content has been redacted already."""
-        texts = [
-            span.status_message,
-            *(v for v in span.attributes.values() if isinstance(v, str) and len(v) < SEARCHED_IN_SPAN),
-        ]
-        if not self.own and not self.problem and not find_secrets("\n".join(texts).encode("utf-8", "replace")):
+        attributes, message = self.attributes(span.attributes), span.status_message
+        if message:
+            message = self.free_text(message)
+        if attributes is span.attributes and message == span.status_message:
             return span
-        attributes = {name: self._attribute(name, value) for name, value in span.attributes.items()}
-        return replace(span, attributes=attributes, status_message=self.free_text(span.status_message))
+        return replace(span, attributes=attributes, status_message=message)
+
+    def attributes(self, attributes: Attributes) -> Attributes:
+        """ATTRIBUTES of a span of our own, with their texts redacted but for its content."""
+        texts = [v for v in attributes.values() if isinstance(v, str) and len(v) < SEARCHED_IN_SPAN]
+        if not self.own and not self.problem and not find_secrets("\n".join(texts).encode("utf-8", "replace")):
+            return attributes
+        return {name: self._attribute(name, value) for name, value in attributes.items()}
 
     def _attribute(self, name: str, value: AttributeValue) -> AttributeValue:
         if not isinstance(value, str) or len(value) >= SEARCHED_IN_SPAN:
