@@ -11,6 +11,7 @@ from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.questions import freshness
 from llmtrace.analytics.restrict import restrict_sql
 from llmtrace.analytics.tables import CALLS
+from llmtrace.budgets.from_file import budget_problems
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
@@ -221,10 +222,15 @@ class Owner:
             },
             "deliveries": self.deliveries(),
             "content_withheld": dict(store.query(WITHHELD).rows),
-            "problems": [*summary.problems, *doubts, *redaction_problems(self.home)],
+            "problems": [*summary.problems, *doubts, *_problems_of_file(self.home)],
         }
 
     def _open_store(self) -> DuckStore:
         if self.store is None:
             raise StoreError(f"{self.db} is not open any more")
         return self.store
+
+
+def _problems_of_file(home: Path) -> list[str]:
+    """What is wrong in HOME's configuration file; each mistake once, whoever reads it."""
+    return list(dict.fromkeys([*redaction_problems(home), *budget_problems(home)]))

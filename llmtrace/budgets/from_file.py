@@ -31,3 +31,12 @@ def _read(home: Path, number: int, table: dict[str, Any]) -> Budget:
         return make_budget(**table, source="file")
     except ConfigError as err:
         raise mistake(home, str(err), TABLE, number, getattr(err, "key", None)) from None
+
+
+def budget_problems(home: Path) -> list[str]:
+    """Why the budgets in the configuration file of HOME are not checked; empty where they are."""
+    try:
+        budgets_of(home)
+    except ConfigError as err:
+        return [f"the budgets of the configuration file are not checked: {err}"]
+    return []
