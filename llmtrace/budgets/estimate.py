@@ -142,8 +142,7 @@ def _count_text(text: str) -> float:
 
 
 def _looks_like_bytes(text: str) -> bool:
-    """Whether TEXT is base64: prose has a space or a stop among its first characters."""
-    head = text[:256]
-    return (
-        " " not in head and "\n" not in head and head.isascii() and head.replace("+", "a").replace("/", "a").isalnum()
-    )
+    """Whether TEXT is base64: its first characters are all sorts of letters and digits, and nothing else."""
+    head = text[:256].replace("+", "a").replace("/", "a").replace("-", "a").replace("_", "a")
+    is_plain = head.isascii() and head.isalnum() and not head.isalpha()
+    return is_plain and not head.islower() and not head.isupper()
