@@ -16,6 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from llmtrace import semconv
 from llmtrace.config import keeps_received_content
 from llmtrace.redaction.fitting import MAX_BYTES, fit_text
+from llmtrace.redaction.media import may_hold_media
 from llmtrace.redaction.redactor import DEEPEST, REDACTED, Redactor, Watch, Withheld, log_withheld, redactor_of
 from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact
 
@@ -24,8 +25,6 @@ SPAN_EVENTS = 128
 SHORT_CHARACTERS = 512
 # However many there are: nothing that a bill needs is cut, and nobody fills a disk with it.
 MOST_ATTRIBUTES = 512
-# A span this small has no media and nothing to cut.
-SMALL_BYTES = 2048
 # What bills and attribution are read from, in any dialect.
 NEEDED = re.compile(
     r"(^|[._])(usage|token|tokens|token_count|cost|model|model_name|model_id|provider|system|operation|operation_name"
@@ -50,17 +49,23 @@ def make_fit(request: ExportTraceServiceRequest, payload: bytes, home: Path) -> 
     redactor = redactor_of(home)
     done = Examination()
     keeps_content = keeps_received_content()
-    # One look at the bytes spares most requests the look at each text.
-    is_suspect = bool(redactor.own or redactor.problem or not keeps_content or find_secrets(payload))
-    is_suspect = is_suspect or b"base64" in payload or _has_secret_field(request)
+    # Where every text must be looked at, a look at the bytes spares none.
+    is_strict = bool(redactor.own or redactor.problem or not keeps_content) or _has_secret_field(request)
+    is_suspect = is_strict or _is_suspect(payload)
     for resource_spans in request.resource_spans:
         if is_suspect:
             _Fitting(redactor, keeps_content).attributes(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
-                if is_suspect or len(span.attributes) > SPAN_ATTRIBUTES or span.ByteSize() > SMALL_BYTES:
+                is_large = len(span.attributes) > SPAN_ATTRIBUTES or span.ByteSize() > MAX_BYTES
+                if is_large or is_strict or (is_suspect and _is_suspect(span.SerializeToString())):
                     _fit_span(span, redactor, keeps_content, done)
     return done
+
+
+def _is_suspect(data: bytes) -> bool:
+    """Whether DATA may hold a secret or media, escapes of JSON considered."""
+    return bool(find_secrets(data)) or may_hold_media(data) or b"\\u00" in data
 
 
 def _has_secret_field(request: ExportTraceServiceRequest) -> bool:

@@ -19,13 +19,14 @@ from llmtrace import config, semconv
 from llmtrace.config_file import load_config_file, mistake
 from llmtrace.errors import ConfigError
 from llmtrace.model import Attributes, AttributeValue, Content, Span
-from llmtrace.redaction.fitting import CUT_MARK, SEARCHED_CHARACTERS, fit_json
+from llmtrace.redaction.fitting import CUT_MARK, MARGIN_CHARACTERS, SEARCHED_CHARACTERS, fit_json, plan
 from llmtrace.redaction.media import without_media
 from llmtrace.redaction.own import OwnPattern, compile_patterns, windows
 from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact, redact_text
 
 LIMIT_S = 0.05
 DEEPEST = 32
+NO_FIELDS: Mapping[str, Any] = {}
 # A longer attribute of a span of our own is content.
 SEARCHED_IN_SPAN = 8192
 REDACTED = "[redacted]"
@@ -134,7 +135,7 @@ class Redactor:
             return self.json_text(text, watch)
         if name in ADDRESSES:
             text = _USERINFO.sub("", text)
-        cleaned = self.value(text, {}, name, watch, 0)
+        cleaned = _Walk(self, watch, SEARCHED_CHARACTERS).value(text, name=name)
         return cleaned if isinstance(cleaned, str) else fit_json(cleaned)
 
     def json_text(self, text: str, watch: Watch) -> str:
@@ -145,28 +146,9 @@ class Redactor:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return self.text(text, watch)
-        return fit_json(self.value(parsed, {}, "", watch, 0))
-
-    def value(self, value: Any, fields: Mapping[str, Any], name: str, watch: Watch, depth: int) -> Any:
-        """VALUE, which stands under NAME among FIELDS, with everything in it redacted."""
-        if depth > DEEPEST:
-            return TOO_DEEP
-        if isinstance(value, str):
-            plain = without_media(value, fields, name)
-            return self.text(plain, watch) if isinstance(plain, str) else plain
-        if isinstance(value, dict):
-            return {self._name(k): self._field(k, v, value, watch, depth) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.value(item, fields, name, watch, depth + 1) for item in value]
-        return value
-
-    def _field(self, name: str, value: Any, fields: Mapping[str, Any], watch: Watch, depth: int) -> Any:
-        if isinstance(value, str) and value and is_secret_field(name):
-            return REDACTED
-        return self.value(value, fields, name, watch, depth + 1)
-
-    def _name(self, name: str) -> str:
-        return redact(name.encode("utf-8", "replace")).decode() if len(name) >= 16 or "@" in name else name
+        kept, longest = plan(parsed)
+        # What is cut in the end need not be searched, but for as much as a secret at the cut may take.
+        return fit_json(_Walk(self, watch, longest + MARGIN_CHARACTERS).value(kept))
 
     def text(self, text: str, watch: Watch) -> str:
         """TEXT redacted. Raises Withheld."""
@@ -206,6 +188,39 @@ class Redactor:
                 pieces += [text[at:start], "[redacted:own]"]
             at = max(at, end)
         return "".join([*pieces, text[at:]]) if pieces else text
+
+
+class _Walk:
+    """One pass over a value of JSON that redacts every text in it; of each, the first LONGEST characters are kept."""
+
+    def __init__(self, redactor: Redactor, watch: Watch, longest: int) -> None:
+        self._redactor, self._watch, self._longest = redactor, watch, min(longest, SEARCHED_CHARACTERS)
+
+    def value(self, value: Any, fields: Mapping[str, Any] = NO_FIELDS, name: str = "", depth: int = 0) -> Any:
+        """VALUE, which stands under NAME among FIELDS, with everything in it redacted."""
+        if depth > DEEPEST:
+            return TOO_DEEP
+        if isinstance(value, str):
+            plain = without_media(value, fields, name)
+            return self._text(plain) if isinstance(plain, str) else plain
+        if isinstance(value, dict):
+            return {self._name(k): self._field(k, v, value, depth) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item, fields, name, depth + 1) for item in value]
+        return value
+
+    def _text(self, text: str) -> str:
+        if len(text) > self._longest:
+            text = text[: self._longest] + CUT_MARK
+        return self._redactor.text(text, self._watch)
+
+    def _field(self, name: str, value: Any, fields: Mapping[str, Any], depth: int) -> Any:
+        if isinstance(value, str) and value and is_secret_field(name):
+            return REDACTED
+        return self.value(value, fields, name, depth + 1)
+
+    def _name(self, name: str) -> str:
+        return redact(name.encode("utf-8", "replace")).decode() if len(name) >= 16 or "@" in name else name
 
 
 @functools.lru_cache(maxsize=8)

@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 # A key is one long word: where a text has no word of this length, it has no key.
 LONG_WORD = 16
-_WORD = bytes(b"w"[0] if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-.") else 32 for c in range(256))
+_WORD = bytes(b"w"[0] if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-") else 32 for c in range(256))
 _LONG_WORD = b"w" * LONG_WORD
 _SEARCHED_BYTES = 2048
 
@@ -32,11 +32,10 @@ _SEARCHED_BYTES = 2048
 # Sources: https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns and
 # https://github.com/gitleaks/gitleaks/blob/master/config/gitleaks.toml (prefixes and lengths)
 _KEYS = re.compile(
-    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf]))(?:"
     rb"sk-(?:ant|proj|svcacct|admin|or|lf|None)-[\w-]{8,}"  # OpenAI, Anthropic, OpenRouter, Langfuse
-    rb"|sk-(?=[a-z_-]*[A-Z0-9]|[a-z]{20})[\w-]{13,}"  # OpenAI (older), DeepSeek, Moonshot and many gateways
-    rb"|(?:pk-lf|pplx|xai|tvly|nvapi|glpat|xapp|lin_api|sntrys|fw|csk|voyage|pa)[-_](?=[\w-]*\d)[\w-]{16,}"
-    rb"|(?:gsk|hf|r8|npm|dop_v1|whsec|lsv2_pt|lsv2_sk|api_org|shpat|shpss|rk_live|pcsk)_(?=\w*[\dA-Z])\w{16,}"
+    rb"|sk-(?=[a-z_-]{0,64}[A-Z0-9]|[a-z]{20})[\w-]{13,}"  # OpenAI (older), DeepSeek, Moonshot and many gateways
+    rb"|(?:pk-lf|pplx|xai|tvly|nvapi|glpat|xapp|lin_api|sntrys|fw|csk|voyage|pa)[-_](?=[\w-]{0,64}\d)[\w-]{16,}"
+    rb"|(?:gsk|hf|r8|npm|dop_v1|whsec|lsv2_pt|lsv2_sk|api_org|shpat|shpss|rk_live|pcsk)_(?=\w{0,64}[\dA-Z])\w{16,}"
     rb"|[spr]k_(?:live|test)_\w{10,}"  # Stripe
     rb"|(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA|ANVA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])"  # AWS
     rb"|gh[pousr]_\w{20,}|github_pat_\w{20,}"  # GitHub
@@ -45,8 +44,14 @@ _KEYS = re.compile(
     rb"|SG\.[\w-]{16,}\.[\w-]{16,}"  # SendGrid
     rb"|pypi-AgE[\w-]{16,}|dapi[0-9a-f]{32}"  # PyPI, Databricks
     rb"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)*"  # a JSON web token
-    rb")"
 )
+_PREFIX = re.compile(
+    rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf]))(?:sk-|pk-lf|pplx[-_]|xai[-_]|tvly[-_]|nvapi[-_]|glpat[-_]|xapp[-_]|lin_api|sntrys"
+    rb"|fw[-_]|csk[-_]|voyage[-_]|pa-|gsk_|hf_|r8_|npm_|dop_v1_|whsec_|lsv2_|api_org_|shp[as]|[spr]k_|pcsk_|A[KSRIGNBC]"
+    rb"|gh[pousr]_|github_pat_|xox|AIza|ya29\.|GOCSPX-|SG\.|pypi-|dapi|eyJ)"
+)
+# `ya29.` and `SG.` stand before the word that is long.
+_LONGEST_DOTTED = 5
 _PEM = re.compile(
     rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     rb"(?:[\w+/=\s\\:,.]|-(?!----))*+(?:-----END [A-Z0-9 ]{0,40}-----)?"
@@ -66,7 +71,7 @@ _NAMES: tuple[tuple[bytes, str], ...] = (
     (b"key", KEY), (b"token", TOKEN), (b"secret", KEY), (b"passw", PASSWORD), (b"authorization", TOKEN),
     (b"credential", KEY), (b"signature", TOKEN), (b"sig=", TOKEN), (b"code=", TOKEN), (b"pwd", PASSWORD),
 )  # fmt: skip
-_ASSIGNED = re.compile(rb"(?P<rest>[\w-]{0,24})(?P<quote>\\?[\"']?)(?P<sign>\s{0,2}[:=]\s{0,2})\\?[\"']?")
+_ASSIGNED = re.compile(rb"(?P<rest>[\w-]{0,24}+)(?P<quote>\\?[\"']?)(?P<sign>\s{0,2}[:=]\s{0,2})\\?[\"']?")
 _VALUE = re.compile(rb"[^\s\"',;&<>{}\[\]()\\]{6,}+")
 # Names whose values are secrets wherever they stand; `key`, `code` and `sig` alone are so in a URL's query only.
 _SECRET_NAME = re.compile(
@@ -143,10 +148,13 @@ def _keys(data: bytes, lowered: bytes) -> Iterator[Finding]:
     while start >= 0:
         end = words.find(b" ", start)
         end = len(words) if end < 0 else end
-        for match in _KEYS.finditer(data, start, min(end, start + _SEARCHED_BYTES)):
-            # A key longer than what is searched is a key to its end.
-            yield Finding(match.start(), end if match.end() == start + _SEARCHED_BYTES else match.end(), KEY)
-        start = words.find(_LONG_WORD, end)
+        at = max(0, start - _LONGEST_DOTTED)
+        while prefix := _PREFIX.search(data, at, min(end, start + _SEARCHED_BYTES)):
+            match = _KEYS.match(data, prefix.start())
+            at = match.end() if match else prefix.start() + 1
+            if match:
+                yield Finding(match.start(), at, KEY)
+        start = words.find(_LONG_WORD, max(end, at))
 
 
 def _private_keys(data: bytes, lowered: bytes) -> Iterator[Finding]:
@@ -185,23 +193,25 @@ def _userinfo(data: bytes, lowered: bytes) -> Iterator[Finding]:
 def _assigned(data: bytes, lowered: bytes) -> Iterator[Finding]:
     for needle, kind in _NAMES:
         passed = 0
+        name_bytes = len(needle.rstrip(b"="))
         for at in _each(lowered, needle):
-            name_end = at + len(needle.rstrip(b"="))
-            match = _ASSIGNED.match(data, name_end) if at >= passed else None
-            certainty = _certainty(data, at, name_end, match) if match else None
+            if lowered.startswith(b"s", at + name_bytes):
+                continue  # tokens, keys and codes are many, and counted
+            match = _ASSIGNED.match(data, at + name_bytes) if at >= passed else None
+            certainty = _certainty(data, at, match) if match else None
             value = _VALUE.match(data, match.end()) if match and certainty is not None else None
             if value and not value[0].lower().startswith(_NO_VALUES) and (certainty or _MIXED.match(value[0])):
                 passed = value.end()
                 yield Finding(value.start(), passed, kind)
 
 
-def _certainty(data: bytes, at: int, name_end: int, match: "re.Match[bytes]") -> bool | None:
+def _certainty(data: bytes, at: int, match: "re.Match[bytes]") -> bool | None:
     """Whether what follows a name is a secret for sure; None where it is none. Prose says `password: required` too."""
     before = _BEFORE.search(data, max(0, at - 32), at)
     start = before.start() if before else at
-    if match["sign"] == b"=" and _QUERY_NAME.search(data, max(0, start - 40), start):
+    if match["sign"] == b"=" and not match["rest"] and _QUERY_NAME.search(data, max(0, start - 40), start):
         return True
-    if not _SECRET_NAME.search(data[start:name_end] + match["rest"]):
+    if not _SECRET_NAME.search(data[start : match.end("rest")]):
         return None
     return match["sign"] == b"=" or len(match["quote"]) > 0
 

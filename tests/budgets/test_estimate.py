@@ -34,10 +34,7 @@ def usd(estimator: Estimator, tokens: int, feature: str | None = None, **request
         ({"max_tokens": 100, "choice_count": 3}, "0.005500"),
         ({}, "0.012740"),
         ({"max_tokens": 0}, "0.002500"),
-        (
-            {"provider": "anthropic", "endpoint": "messages", "model": "claude-sonnet-4-6", "max_tokens": 100},
-            "0.004500",
-        ),
+        ({**CLAUDE, "max_tokens": 100}, "0.004500"),
         ({"operation": "embeddings", "endpoint": "embeddings", "model": "text-embedding-3-small"}, "0.000020"),
     ],
 )
