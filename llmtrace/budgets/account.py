@@ -23,6 +23,7 @@ class Account:
         self._retry_at = 0.0
         self._window = Window(0, 0)
         self.is_told = False
+        self.told_minute = 0
 
     def ledger(self) -> Ledger:
         """The ledger.

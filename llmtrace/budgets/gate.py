@@ -138,7 +138,10 @@ class Gate:
         """A hold on NANO in ACCOUNT, or the exception to raise; None where the call goes on unchecked."""
         budget, now = account.budget, time.time()
         if nano is None and budget.unknown == "block":
-            return self._refuse(account, _exceeded(account, "unknown", f"the price of {request.model} is not known"))
+            unknown = _exceeded(account, "unknown", f"the price of {request.model} is not known")
+            refusal = self._refuse(account, unknown)
+            if refusal is not None:
+                return refusal
         window = account.window(now)
         try:
             ledger = account.ledger()
@@ -172,8 +175,8 @@ class Gate:
             return None
         if err.limit == "usd":
             self._warn(account, EXCEEDED_BIT, lambda bits: log.warning("%s; calls go on", err))
-        elif not account.is_told:
-            account.is_told = True
+        elif account.told_minute != (minute := int(time.time()) // 60):
+            account.told_minute = minute
             log.warning("%s; calls go on", err)
         return None
 
