@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from llmtrace.instrument.contracts import Capture
+from llmtrace.instrument.contracts import Capture, Gate
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 
@@ -14,18 +14,18 @@ def ask_leave(capture: Capture, invocation: Invocation, body: Mapping[str, Any])
     Raises:
         BudgetExceeded: a budget that was told to raise has no room for it. The call has ended then; nothing is sent.
     """
-    if capture.gate is None:
+    gate = capture.gate
+    if gate is None:
         return
-    refusal = quietly(_admit, capture, invocation, body)
+    refusal = quietly(_admit, gate, capture.settings.feature, invocation, body)
     if refusal is not None:
         quietly(invocation.fail, refusal)
         raise refusal
 
 
-def _admit(capture: Capture, invocation: Invocation, body: Mapping[str, Any]) -> Exception | None:
-    assert capture.gate is not None
+def _admit(gate: Gate, default: str | None, invocation: Invocation, body: Mapping[str, Any]) -> Exception | None:
     feature = invocation.scope.feature if invocation.scope is not None else None
-    outcome = capture.gate.admit(invocation.request, body, feature or capture.settings.feature)
+    outcome = gate.admit(invocation.request, body, feature or default)
     if isinstance(outcome, Exception):
         return outcome
     invocation.permit = outcome

@@ -129,6 +129,7 @@ class Capture:
         closed = bool(quietly(self.pipeline.close, timeout_s))
         if self.gate is not None:
             quietly(self.gate.close)
+            self.gate = None  # who is told of a budget may hold on to much, and this to it for as long as it may fork
         shipped = bool(quietly(self._ship, deadline))
         if self._shipper is not None:
             quietly(self._shipper.close, deadline)
