@@ -19,6 +19,7 @@ from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.pricing.display import describe_currency
 from llmtrace.redaction.redactor import redaction_problems
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
@@ -45,7 +46,7 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
-        self._prices = CurrentPrices(home)
+        self._prices = CurrentPrices(home, keeps_copy=True)
         self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
@@ -106,6 +107,10 @@ class Owner:
         """The prices in force: the bundled book with the user's own before it."""
         return self._prices.book()
 
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates; None where nothing is said."""
+        return describe_currency(self.book())
+
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
@@ -146,7 +151,8 @@ class Owner:
 
         Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
         """
-        return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
+        answer = reprice(self._open_store(), self.book(), parse_filter(options), self._turn, is_dry=is_dry)
+        return {**answer, "price_problem": self._prices.problem}
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
@@ -219,6 +225,7 @@ class Owner:
                 "rows": len(book.prices),
                 "bundled": load_book().version,
                 "own": str(self._prices.path) if book.version != load_book().version else None,
+                "currency": describe_currency(book),
             },
             "deliveries": self.deliveries(),
             "content_withheld": dict(store.query(WITHHELD).rows),

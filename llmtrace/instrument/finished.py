@@ -1,5 +1,6 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+from pathlib import Path
 from typing import Any
 
 from llmtrace.instrument.body import BodyReader
@@ -16,11 +17,10 @@ def to_call(invocation: Invocation) -> Call:
     headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
     headers = headers or {}
     _read_body(invocation, headers)
-    fold, family, scope = invocation.fold, invocation.family, invocation.scope
+    fold, family = invocation.fold, invocation.family
     response = fold.response() if fold is not None else invocation.response or Response()
     status, error_type = _outcome(invocation, response)
     usage, source, complete = _count(invocation, response, status)
-    feature = scope.feature if scope is not None else None
     return Call(
         trace_id=invocation.trace_id,
         span_id=invocation.span_id,
@@ -41,15 +41,25 @@ def to_call(invocation: Invocation) -> Call:
         request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},
-        feature=feature or invocation.settings.feature,
-        feature_source=scope.feature_source if scope is not None and feature else invocation.settings.feature_source,
-        user_id=scope.user_id if scope is not None else None,
-        session_id=scope.session_id if scope is not None else None,
-        tenant=scope.tenant if scope is not None else None,
-        prompt_version=scope.prompt_version if scope is not None else None,
-        tags=scope.tags if scope is not None else {},
         content=_content(invocation),
+        **made_for(invocation),
     )
+
+
+def made_for(invocation: Invocation) -> dict[str, Any]:
+    """The fields of `Call` that say on whose behalf INVOCATION was made."""
+    scope, settings = invocation.scope, invocation.settings
+    if scope is None:
+        return {"feature": settings.feature, "feature_source": settings.feature_source}
+    return {
+        "feature": scope.feature or settings.feature,
+        "feature_source": scope.feature_source if scope.feature else settings.feature_source,
+        "user_id": scope.user_id,
+        "session_id": scope.session_id,
+        "tenant": scope.tenant,
+        "prompt_version": scope.prompt_version,
+        "tags": scope.tags,
+    }
 
 
 def _seconds(invocation: Invocation, moment: int) -> float:
@@ -121,10 +131,13 @@ def _attempts(invocation: Invocation) -> tuple[Attempt, ...]:
 def _content(invocation: Invocation) -> Content | None:
     if not invocation.captures:
         return None
-    from llmtrace.redaction.redactor import (
-        redactor_of,  # its expressions: compiled where content is asked for, and not here
-    )
-
     read = invocation.endpoint.read_content
     content = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
-    return redactor_of(invocation.settings.home).content(content) if content is not None else None
+    return redacted(content, invocation.settings.home)
+
+
+def redacted(content: Content | None, home: Path) -> Content | None:
+    """CONTENT as it may be written to HOME: every reading of a prompt or an answer goes through here."""
+    from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled only where content is asked for
+
+    return redactor_of(home).content(content) if content is not None else None
