@@ -87,6 +87,7 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.OUTPUT_MESSAGES, "output_messages", str),
     (s.SYSTEM_INSTRUCTIONS, "system_instructions", str),
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
+    (s.CONTENT_WITHHELD, "withheld", str),
 )
 
 BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (

@@ -23,6 +23,7 @@ ADMIN_KEYS = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}
 ADMIN_URLS = {"openai": "LLMTRACE_OPENAI_ADMIN_URL", "anthropic": "LLMTRACE_ANTHROPIC_ADMIN_URL"}
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
 
 
@@ -61,6 +62,30 @@ def own_prices(home: Path) -> Path:
     """The file of the user's own prices: `LLMTRACE_PRICES`, or `prices.yaml` in HOME."""
     given = os.environ.get("LLMTRACE_PRICES")
     return Path(given).expanduser() if given else home / "prices.yaml"
+
+
+def config_file(home: Path) -> Path:
+    """The configuration file: `LLMTRACE_CONFIG`, or `llmtrace.toml` in HOME."""
+    given = os.environ.get("LLMTRACE_CONFIG")
+    return Path(given).expanduser() if given else home / "llmtrace.toml"
+
+
+def names_budgets(home: Path) -> bool:
+    """Whether the configuration file of HOME may have budgets: one look, that spares most processes the reading."""
+    try:
+        return b"budgets" in config_file(home).read_bytes()
+    except OSError:
+        return False
+
+
+def redacted_patterns() -> list[str]:
+    """The patterns of what must not be stored: `LLMTRACE_REDACT`, one on each line."""
+    return [line.strip() for line in os.environ.get("LLMTRACE_REDACT", "").splitlines() if line.strip()]
+
+
+def keeps_received_content() -> bool:
+    """Whether prompts and answers in spans of others are kept: unless `LLMTRACE_CAPTURE_CONTENT` says no."""
+    return os.environ.get("LLMTRACE_CAPTURE_CONTENT", "").strip().lower() not in _FALSE
 
 
 def propagates_baggage() -> bool:

@@ -5,7 +5,9 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
@@ -14,11 +16,16 @@ from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import AttributeValue, Call
 
+if TYPE_CHECKING:
+    from llmtrace.budgets.budget import Budget, BudgetState
+    from llmtrace.errors import BudgetExceeded
+
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
 
 _lock = threading.Lock()
 _capture: Capture | None = None
+_budgets: "list[Budget]" = []
 
 
 def instrument(
@@ -71,9 +78,64 @@ def instrument(
                 lambda: _make_shipper(settings),
                 describe_cost or (lambda call: {}),
             )
+            quietly(_open_gate, _capture)
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
+
+
+def budget(
+    feature: str | None = None,
+    usd: "Decimal | float | str | None" = None,
+    per: str = "day",
+    on_exceed: "Literal['raise', 'warn'] | Callable[[BudgetExceeded], Any]" = "warn",
+    *,
+    name: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    calls_per_minute: int | None = None,
+    usd_per_minute: "Decimal | float | str | None" = None,
+    timezone: str = "UTC",
+    warn_at: Sequence[float] = (0.5, 0.8, 1.0),
+    on_warn: "Callable[[BudgetState], Any] | None" = None,
+    unknown: str = "allow",
+    on_error: str = "allow",
+) -> None:
+    """Let the calls of FEATURE cost at most USD dollars PER hour, day, week or month of the calendar in TIMEZONE.
+
+    All processes that record to this home share it. FEATURE None covers all calls; a pattern (`*`, `search-*`) gives
+    each feature that it matches a budget of its own; MODEL and PROVIDER restrict it further. A call is checked before
+    it is sent, by what it may cost. ON_EXCEED: `raise` raises `BudgetExceeded` in its place, `warn` logs, and a
+    function is given the exception, which it may raise. CALLS_PER_MINUTE and USD_PER_MINUTE stop a loop that runs away.
+    At each share of WARN_AT one warning is logged for each window, and ON_WARN is given the `BudgetState`. UNKNOWN says
+    what becomes of calls whose price is not known, ON_ERROR of calls when the shared state cannot be read: `allow` or
+    `block`. NAME is what the state is kept under. Nothing is checked before `instrument`, nor after `shutdown`.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+    """
+    from llmtrace.budgets.budget import make_budget  # prices: only where they are asked for
+
+    made = make_budget(
+        name=name,
+        feature=feature,
+        model=model,
+        provider=provider,
+        usd=usd,
+        per=per,
+        timezone=timezone,
+        on_exceed=on_exceed,
+        warn_at=warn_at,
+        on_warn=on_warn,
+        unknown=unknown,
+        on_error=on_error,
+        calls_per_minute=calls_per_minute,
+        usd_per_minute=usd_per_minute,
+    )
+    with _lock:
+        _budgets[:] = [b for b in _budgets if b.name != made.name] + [made]
+        if _capture is not None:
+            quietly(_open_gate, _capture)
 
 
 def uninstrument() -> None:
@@ -94,6 +156,7 @@ def shutdown(timeout: float = 2.0) -> bool:
     global _capture
     with _lock:
         capture, _capture = _capture, None
+        _budgets.clear()
     if capture is None:
         return True
     quietly(capture.unpatch)
@@ -103,6 +166,16 @@ def shutdown(timeout: float = 2.0) -> bool:
 @functools.cache
 def _warn_once(message: str) -> None:
     log.warning(message)
+
+
+def _open_gate(capture: Capture) -> None:
+    """Have the budgets of the code and of the configuration file checked; load nothing where there are none."""
+    home = capture.settings.home
+    if not _budgets and not config.names_budgets(home):
+        return
+    from llmtrace.budgets.gate import open_gate  # prices: only where they are asked for
+
+    capture.gate = open_gate(home, tuple(_budgets), capture.gate)
 
 
 def _make_cost_description(home: Path) -> Callable[[Call], Mapping[str, AttributeValue]]:

@@ -110,12 +110,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Prompt and answer of a call, as JSON in the shapes of OpenTelemetry's GenAI schemas. Kept only on request."""
+    """Prompt and answer of a call, as JSON in the shapes of OpenTelemetry's GenAI schemas. Kept only on request.
+
+    `withheld` says why there is nothing, where it was asked for and could not be made safe.
+    """
 
     input_messages: str | None = None
     output_messages: str | None = None
     system_instructions: str | None = None
     tool_definitions: str | None = None
+    withheld: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.questions import freshness
 from llmtrace.analytics.restrict import restrict_sql
 from llmtrace.analytics.tables import CALLS
+from llmtrace.budgets.from_file import budget_problems
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
@@ -19,6 +20,7 @@ from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
 from llmtrace.pricing.display import describe_currency
+from llmtrace.redaction.redactor import redaction_problems
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 DB_NAME = "llmtrace.duckdb"
+WITHHELD = """
+SELECT json_extract_string(attributes, '$."llmtrace.content.withheld"') AS reason, count(*) FROM spans
+WHERE contains(CAST(attributes AS VARCHAR), '"llmtrace.content.withheld"') GROUP BY reason ORDER BY reason
+"""
 
 
 class Owner:
@@ -222,10 +228,16 @@ class Owner:
                 "currency": describe_currency(book),
             },
             "deliveries": self.deliveries(),
-            "problems": [*summary.problems, *doubts],
+            "content_withheld": dict(store.query(WITHHELD).rows),
+            "problems": [*summary.problems, *doubts, *_problems_of_file(self.home)],
         }
 
     def _open_store(self) -> DuckStore:
         if self.store is None:
             raise StoreError(f"{self.db} is not open any more")
         return self.store
+
+
+def _problems_of_file(home: Path) -> list[str]:
+    """What is wrong in HOME's configuration file; each mistake once, whoever reads it."""
+    return list(dict.fromkeys([*redaction_problems(home), *budget_problems(home)]))

@@ -107,8 +107,10 @@ def test_the_public_names_are_those_that_are_documented() -> None:
 
     assert sorted(llmtrace.__all__) == sorted(
         [
+            "BudgetExceeded",
             "Client",
             "baggage_headers",
+            "budget",
             "connect",
             "feature",
             "feature_from_headers",

@@ -46,6 +46,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("reconcile", "server", "Compare tracked cost with the provider's own figures, and name what differs."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
+    ("budget", "server", "Show what each budget has spent; exit with 1 where one is exceeded."),
     ("reprice", "server", "Price stored calls anew, and show what changes."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),

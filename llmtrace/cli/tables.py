@@ -158,6 +158,8 @@ def print_health(health: Mapping[str, Any]) -> None:
         said = ("untagged", "unpriced", "estimated")
         counts = " · ".join(f"{found[name + '_calls']:,} {name}" for name in said)
         console.print(f"calls    {found['calls']:,} · {counts}")
+    for reason, n in health.get("content_withheld", {}).items():
+        console.print(f"content  withheld {n:,} times: {reason}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
     if not health["problems"] and lost == dropped.get("duplicate", 0):  # what came twice is kept once

@@ -15,7 +15,7 @@ from typing import Any
 from llmtrace import codec, semconv
 from llmtrace.batch import BatchResult, BatchState, encode_state
 from llmtrace.ids import new_span_id
-from llmtrace.instrument.finished import made_for, to_call
+from llmtrace.instrument.finished import made_for, redacted, to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import BatchRequest, Call, Content, Request, Response, Span, Usage
@@ -265,7 +265,7 @@ def _created_ns(state: BatchState | None, body: Mapping[str, Any] | None) -> int
 def _content(invocation: Invocation, endpoint: Endpoint | None, body: Mapping[str, Any] | None) -> Content | None:
     if endpoint is None or body is None or not invocation.settings.capture_content:
         return None
-    return quietly(endpoint.read_content, None, [body], False)
+    return redacted(quietly(endpoint.read_content, None, [body], False), invocation.settings.home)
 
 
 def _body(invocation: Invocation) -> Any:

@@ -24,6 +24,7 @@ from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
+    from llmtrace.instrument.contracts import Gate
     from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
@@ -71,6 +72,7 @@ class Capture:
         self._http_imports: PatchOnImport | None = None
         self.pipeline = self._new_pipeline()
         self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
+        self.gate: Gate | None = None
         self._silenced: list[SilencedTracing] = []
         self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
@@ -126,6 +128,9 @@ class Capture:
         atexit.unregister(self.close)
         deadline = time.monotonic() + timeout_s
         closed = bool(quietly(self.pipeline.close, timeout_s))
+        if self.gate is not None:
+            quietly(self.gate.close)
+            self.gate = None  # who is told of a budget may hold on to much, and this to it for as long as it may fork
         shipped = bool(quietly(self._ship, deadline))
         if self._shipper is not None:
             quietly(self._shipper.close, deadline)
@@ -170,6 +175,8 @@ class Capture:
         self.pipeline.disown()
         if self._shipper is not None:
             self._shipper.disown()
+        if self.gate is not None:
+            self.gate.start_over()
         if self._is_closed:
             return
         for patches in self._patches:

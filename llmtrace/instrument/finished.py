@@ -1,5 +1,6 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+from pathlib import Path
 from typing import Any
 
 from llmtrace.instrument.body import BodyReader
@@ -131,4 +132,12 @@ def _content(invocation: Invocation) -> Content | None:
     if not invocation.captures:
         return None
     read = invocation.endpoint.read_content
-    return quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    content = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    return redacted(content, invocation.settings.home)
+
+
+def redacted(content: Content | None, home: Path) -> Content | None:
+    """CONTENT as it may be written to HOME: every reading of a prompt or an answer goes through here."""
+    from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled only where content is asked for
+
+    return redactor_of(home).content(content) if content is not None else None

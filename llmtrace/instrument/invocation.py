@@ -46,6 +46,16 @@ class Shared(Protocol):
         """End it with what is known of INVOCATION."""
 
 
+class Permit(Protocol):
+    """The leave to make a call, and what it holds of budgets."""
+
+    def settle(self, call: Call) -> None:
+        """CALL has ended: put what it cost in the place of what it was given leave for."""
+
+    def release(self) -> None:
+        """The call was never made."""
+
+
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
@@ -53,7 +63,8 @@ class Invocation:
         "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
         "asked", "attempts", "call", "captures",
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
-        "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
+        "http_status", "injected", "iterating", "parent_span_id", "permit", "prompt", "reader", "request",
+        "request_bytes",
         "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
         "started", "started_at_ns", "status", "subject", "trace_id", "was_shown",
     )  # fmt: skip
@@ -102,6 +113,7 @@ class Invocation:
         self.error: BaseException | None = None
         self.status: CallStatus = "ok"
         self.shared: Shared | None = None
+        self.permit: Permit | None = None
         self.call: Call | None = None
 
     # What the choke points see, in the order of a call

@@ -51,6 +51,7 @@ class Pipeline:
     ) -> None:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
+        self._home = folder.parent
         self._exporter, self._on_written = exporter, on_written
         self._queue: SimpleQueue[Invocation | Span | Lines | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
@@ -225,18 +226,26 @@ class Pipeline:
             if len(self._pending) >= QUEUE_SPANS:  # the disk does not take them
                 self._figures.drop("queue_full")
                 continue
-            self._pending.append(replace(span, resource=self._resource))
+            self._pending.append(self._redacted(replace(span, resource=self._resource)))
             if len(self._pending) % BATCH_SPANS == 0:
                 self._write()
 
     def _to_span(self, invocation: Invocation | Span) -> Span:
         if isinstance(invocation, Span):
-            return replace(invocation, resource=self._resource)
+            return self._redacted(replace(invocation, resource=self._resource))
         if invocation.shared is not None:
             quietly(invocation.shared.end, invocation)
         if invocation.endpoint.step is not None:
-            return replace(self._batches.created(invocation), resource=self._resource)
-        return codec.to_span(invocation.call or to_call(invocation), self._resource)
+            return self._redacted(replace(self._batches.created(invocation), resource=self._resource))
+        call = invocation.call or to_call(invocation)
+        if invocation.permit is not None:
+            quietly(invocation.permit.settle, call)
+        return self._redacted(codec.to_span(call, self._resource))
+
+    def _redacted(self, span: Span) -> Span:
+        from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled off the application's threads
+
+        return redactor_of(self._home).span(span)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""

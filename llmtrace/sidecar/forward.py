@@ -18,6 +18,7 @@ from llmtrace.journal.cursor import Cursor, cursor_name
 from llmtrace.otlp_export import cost_attributes
 from llmtrace.otlp_http import Sender, require_allowed, traces_endpoint
 from llmtrace.pricing import PriceBook, current_book
+from llmtrace.redaction.secrets import redact_text
 
 TELL_INTERVAL_S = 300.0
 OUTAGE_TOLD_AFTER_S = 30.0
@@ -35,7 +36,8 @@ class Forwarder(DeliveryThread):
         """
         self.url, folder, book = traces_endpoint(url), journal_folder(home), current_book(home)
         require_allowed(self.url)
-        cursor = Cursor(folder, cursor_name("forward", self.url), self.url)
+        self.shown_url = redact_text(self.url)
+        cursor = Cursor(folder, cursor_name("forward", self.url), self.shown_url)
         delivery = Delivery(folder, cursor, Sender(self.url, headers), prepare=lambda payload: with_cost(payload, book))
         super().__init__(folder, cursor, delivery, "llmtrace-forward")
         self._told_at = float("-inf")
@@ -44,11 +46,11 @@ class Forwarder(DeliveryThread):
         """Log; once in five minutes, and not what passes."""
         reason = "it does not accept the headers" if err.is_unauthorised else str(err)
         if not err.is_passing or since_s > OUTAGE_TOLD_AFTER_S:
-            self._log(f"{self.url} takes no spans ({reason}); they wait in the journal")
+            self._log(f"{self.shown_url} takes no spans ({reason}); they wait in the journal")
 
     def failed(self, err: Exception) -> None:
         """Log; once in five minutes."""
-        self._log(f"spans could not be forwarded to {self.url} ({err!r}); it is tried again")
+        self._log(f"spans could not be forwarded to {self.shown_url} ({redact_text(repr(err))}); it is tried again")
 
     def _log(self, message: str) -> None:
         if time.monotonic() - self._told_at > TELL_INTERVAL_S:

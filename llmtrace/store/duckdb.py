@@ -190,7 +190,7 @@ class DuckStore:
                 taken.append(priced)
         self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
-        self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
+        self._append("contents", [row for p in taken if (row := rows.content_row(p.call))])
 
     def _revise(self, revisions: Sequence[PricedCall]) -> None:
         """Put REVISIONS in the place of what stands there, which goes to the history."""

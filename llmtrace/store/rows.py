@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmtrace import semconv
-from llmtrace.model import Attributes, Call, Content, Cost, Span
+from llmtrace.model import Attributes, Call, Cost, Span
 from llmtrace.store.base import PricedCall
 
 _EPOCH = datetime(1970, 1, 1)
@@ -157,8 +157,11 @@ def item_rows(call: Call, cost: Cost, revision: int) -> Iterable[tuple[Any, ...]
         )
 
 
-def content_row(call: Call, content: Content) -> tuple[Any, ...]:
-    """CONTENT of CALL as a row of `contents`."""
+def content_row(call: Call) -> tuple[Any, ...] | None:
+    """The content of CALL as a row of `contents`; None where there is none, or none that may be kept."""
+    content = call.content
+    if content is None or content.withheld is not None:
+        return None
     return (
         call.trace_id,
         call.span_id,
