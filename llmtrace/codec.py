@@ -17,6 +17,7 @@ from llmtrace.model import (
     Call,
     CallStatus,
     Content,
+    Origin,
     Request,
     Response,
     Span,
@@ -87,13 +88,20 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.SYSTEM_INSTRUCTIONS, "system_instructions", str),
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
 )
+ORIGIN_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.ORIGIN_ROUTE, "route", str),
+    (s.ORIGIN_TASK, "task", str),
+    (s.ORIGIN_COMMAND, "command", str),
+    (s.ORIGIN_TEST, "test", str),
+    (s.ORIGIN_MODULE, "module", str),
+    (s.ORIGIN_FUNCTION, "function", str),
+)
 
 # Attribute to (what it belongs to, field, type): a span is read in one pass.
-_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT = range(5)
+_PARTS = (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, ORIGIN_FIELDS)
+_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _ORIGIN = range(len(_PARTS))
 _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
-    attribute: (part, name, kind)
-    for part, fields in enumerate((REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS))
-    for attribute, name, kind in fields
+    attribute: (part, name, kind) for part, fields in enumerate(_PARTS) for attribute, name, kind in fields
 }
 
 _T = TypeVar("_T")
@@ -106,6 +114,7 @@ def encode(call: Call) -> Attributes:
     _write(attributes, RESPONSE_FIELDS, call.response)
     _write(attributes, USAGE_FIELDS, call.usage)
     _write(attributes, CALL_FIELDS, call)
+    _write(attributes, ORIGIN_FIELDS, call.origin)
     if call.request.stream:
         attributes[s.REQUEST_STREAM] = True
     _write_tiers(attributes, call)
@@ -182,6 +191,7 @@ def decode(span: Span) -> Call | None:
         attempts=_attempts(attributes),
         rate_limits=_prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
         tags=_prefixed(attributes, s.TAG_PREFIX, str),
+        origin=Origin(**parts[_ORIGIN]),
         content=Content(**content) if content else None,
         **parts[_CALL],
     )
@@ -195,8 +205,8 @@ def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, 
 
 
 def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
-    """The fields that ATTRIBUTES have, of request, response, usage, call and content."""
-    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {})
+    """The fields that ATTRIBUTES have, of each of the parts."""
+    parts: tuple[dict[str, Any], ...] = tuple({} for _ in _PARTS)
     for attribute, value in attributes.items():
         place = _BY_ATTRIBUTE.get(attribute)
         if place is not None and (typed := _typed(value, place[2])) is not None:

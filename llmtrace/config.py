@@ -60,6 +60,20 @@ def own_prices(home: Path) -> Path:
     return Path(given).expanduser() if given else home / "prices.yaml"
 
 
+CONFIG_NAME = "llmtrace.toml"
+
+
+def config_file(home: Path) -> Path:
+    """The configuration file: `LLMTRACE_CONFIG`, or `llmtrace.toml` in HOME."""
+    given = os.environ.get("LLMTRACE_CONFIG")
+    return Path(given).expanduser() if given else home / CONFIG_NAME
+
+
+def current_test() -> str | None:
+    """The id of the test that pytest runs in this process: `PYTEST_CURRENT_TEST` without the phase."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0] or None
+
+
 def propagates_baggage() -> bool:
     """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
     given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"

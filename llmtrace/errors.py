@@ -2,6 +2,7 @@
 
 LlmtraceError
 ├── ConfigError           a setting or an argument that cannot be used
+│   ├── ConfigFileError   a configuration file that cannot be used
 │   └── TokenRefused      a sidecar wants a token, or another one
 ├── MissingExtra          a part of llmtrace that is not installed
 ├── QueryError            a question or SQL that cannot be answered
@@ -22,6 +23,15 @@ class LlmtraceError(Exception):
 
 class ConfigError(LlmtraceError):
     """A setting or an argument cannot be used."""
+
+
+class ConfigFileError(ConfigError):
+    """A configuration file cannot be used; `line` is where, None where no line is to blame."""
+
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
+        """Say what is wrong in PATH."""
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
 
 
 class TokenRefused(ConfigError):

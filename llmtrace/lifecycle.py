@@ -64,7 +64,7 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            describe_cost = quietly(_make_cost_description, settings.home) if settings.share_spans else None
+            describe_cost = quietly(_make_cost_description, settings) if settings.share_spans else None
             _capture = Capture(
                 settings,
                 lambda: _make_exporter(settings),
@@ -105,13 +105,18 @@ def _warn_once(message: str) -> None:
     log.warning(message)
 
 
-def _make_cost_description(home: Path) -> Callable[[Call], Mapping[str, AttributeValue]]:
-    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
+def _make_cost_description(settings: config.Settings) -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call, and the feature that a rule names, as attributes.
+
+    Prices and rules are read now, not at the first call's end.
+    """
     from llmtrace.otlp_export import cost_attributes
     from llmtrace.pricing import current_book, price_call
+    from llmtrace.rules import CurrentRules
 
-    book = current_book(home)
-    return lambda call: cost_attributes(price_call(book, call))
+    book, rules = current_book(settings.home), CurrentRules(settings.home).rules()
+    whose = settings.service_name, settings.environment
+    return lambda call: {**cost_attributes(price_call(book, call)), **rules.attributes(call, *whose)}
 
 
 def _make_exporter(settings: config.Settings) -> Exporter | None:

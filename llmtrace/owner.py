@@ -18,6 +18,7 @@ from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.rules import CurrentRules
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -39,7 +40,7 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
-        self._prices = CurrentPrices(home)
+        self._prices, self._rules = CurrentPrices(home), CurrentRules(home)
         self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
@@ -104,6 +105,7 @@ class Owner:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
         self._ingester.price_by(self.book())
+        self._ingester.attribute_by(self._rules.rules())
         with self._turn:
             return self._ingester.run(should_stop)
 
@@ -196,7 +198,7 @@ class Owner:
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
         book, me = self.book(), self.lock.owner()
-        doubts = [self._prices.problem] if self._prices.problem is not None else []
+        doubts = [p for p in (self._prices.problem, self._rules.problem) if p is not None]
         return {
             "ended": summary.ended,
             "stored": summary.stored,

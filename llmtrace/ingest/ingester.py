@@ -26,6 +26,7 @@ from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Span
 from llmtrace.pricing import PriceBook
+from llmtrace.rules import NO_RULES, Rules
 from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 
 BATCH_RECORDS = 64
@@ -57,6 +58,7 @@ class Ingester:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
         self._settler = Settler(store, book)
+        self._rules = NO_RULES
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
@@ -64,6 +66,10 @@ class Ingester:
         """Price what is read from now on by BOOK."""
         if book.version != self._book.version:
             self._book, self._settler = book, Settler(self._store, book)
+
+    def attribute_by(self, rules: Rules) -> None:
+        """Let RULES name the feature of what is read from now on, where nobody did."""
+        self._rules = rules
 
     @property
     def processes(self) -> dict[str, Process]:
@@ -132,7 +138,7 @@ class Ingester:
 
     def _read_span(self, span: Span, spans: list[Span], calls: list[PricedCall]) -> None:
         try:
-            priced = price_span(self._book, span)
+            priced = price_span(self._book, span, self._rules)
         except Exception:  # a span that defeats its reader is rejected alone
             log.exception("a span of scope %r could not be read", span.scope)
             return

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from llmtrace import dialects, semconv
 from llmtrace.model import Call, Cost, Span
 from llmtrace.pricing import PriceBook, price_call
+from llmtrace.rules import NO_RULES, Rules
 from llmtrace.store.base import PricedCall
 from llmtrace.store.rows import environment_of
 
@@ -16,8 +17,11 @@ MOST_UNITS = Decimal(10) ** 12
 log = logging.getLogger("llmtrace.ingest")
 
 
-def price_span(book: PriceBook, span: Span) -> PricedCall | None:
-    """The call that SPAN tells of with its price by BOOK; None when it is not a call to a provider."""
+def price_span(book: PriceBook, span: Span, rules: Rules = NO_RULES) -> PricedCall | None:
+    """The call that SPAN tells of with its price by BOOK; None when it is not a call to a provider.
+
+    RULES name its feature where nobody did.
+    """
     reading = dialects.read(span)
     if reading is None:
         return None
@@ -26,7 +30,8 @@ def price_span(book: PriceBook, span: Span) -> PricedCall | None:
         cost = replace(cost, status="estimated", reason=reading.doubt)
     service = span.resource.get(semconv.SERVICE_NAME)
     named = service if isinstance(service, str) else None
-    return PricedCall(reading.call, cost, named, environment_of(span), span.scope)
+    environment = environment_of(span)
+    return PricedCall(rules.apply(reading.call, named, environment), cost, named, environment, span.scope)
 
 
 def price_again(book: PriceBook, priced: PricedCall) -> PricedCall:

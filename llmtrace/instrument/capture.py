@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import semconv
 from llmtrace.config import Settings, baggage_hosts
-from llmtrace.instrument import outgoing
+from llmtrace.instrument import outgoing, routes
 from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.outgoing import OutgoingBaggage
 from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.routes import Routes
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
@@ -66,8 +67,9 @@ class Capture:
         self._patches: list[Patches] = []
         self._imports: PatchOnImport | None = None
         self._is_closed = False
-        self._outgoing: list[OutgoingBaggage] = []
         self._http_imports: PatchOnImport | None = None
+        self._web_imports: PatchOnImport | None = None
+        self._beside: list[OutgoingBaggage | Routes] = []
         self.pipeline = self._new_pipeline()
         self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
         self._silenced: list[SilencedTracing] = []
@@ -89,21 +91,21 @@ class Capture:
             sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
             self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
             self._imports.install()
+            self._web_imports = PatchOnImport(routes.MODULES, self._patch_web)
+            self._web_imports.install()
             if baggage_hosts():
                 self._http_imports = PatchOnImport(outgoing.MODULES, self._patch_http)
                 self._http_imports.install()
 
     def unpatch(self) -> None:
         """Give the SDKs their own functions back. Calls in flight are still recorded."""
-        if self._imports is not None:
-            self._imports.remove()
-            self._imports = None
-        if self._http_imports is not None:
-            self._http_imports.remove()
-            self._http_imports = None
-        for http in self._outgoing:
-            http.undo()
-        self._outgoing.clear()
+        for imports in (self._imports, self._http_imports, self._web_imports):
+            if imports is not None:
+                imports.remove()
+        self._imports = self._http_imports = self._web_imports = None
+        for patched in self._beside:
+            patched.undo()
+        self._beside.clear()
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
@@ -141,7 +143,10 @@ class Capture:
                 self._silenced.append(SilencedTracing(module))
 
     def _patch_http(self, module: ModuleType) -> None:
-        self._outgoing.append(OutgoingBaggage(module))
+        self._beside.append(OutgoingBaggage(module))
+
+    def _patch_web(self, module: ModuleType) -> None:
+        self._beside.append(Routes(module))
 
     def _new_pipeline(self) -> Pipeline:
         settings = self.settings

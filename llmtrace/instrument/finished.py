@@ -6,8 +6,9 @@ from llmtrace.instrument.body import BodyReader
 from llmtrace.instrument.errors import error_name, may_have_been_sent
 from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
+from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
 
 
@@ -48,6 +49,7 @@ def to_call(invocation: Invocation) -> Call:
         tenant=scope.tenant if scope is not None else None,
         prompt_version=scope.prompt_version if scope is not None else None,
         tags=scope.tags if scope is not None else {},
+        origin=(invocation.origin and quietly(origin_of, invocation.origin)) or Origin(),
         content=_content(invocation),
     )
 

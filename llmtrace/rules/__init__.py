@@ -1,0 +1,7 @@
+"""Rules that name the feature of calls which nobody named one for, by where in the app they were made."""
+
+from llmtrace.rules.current import CurrentRules
+from llmtrace.rules.reading import read_rules
+from llmtrace.rules.rule import FIELDS, NO_RULES, Found, Rule, Rules, is_ruled
+
+__all__ = ["FIELDS", "NO_RULES", "CurrentRules", "Found", "Rule", "Rules", "is_ruled", "read_rules"]
