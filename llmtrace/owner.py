@@ -14,6 +14,7 @@ from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
+from llmtrace.ingest.attribute import apply_rules
 from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
@@ -143,6 +144,15 @@ class Owner:
         Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
         """
         return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
+
+    def apply_rules(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the rules in force name the feature of the calls that OPTIONS, of the filter, describe.
+
+        Unless IS_DRY, each call whose feature changes gets a new revision. Raises QueryError; ConfigFileError where the
+        rules cannot be read as they stand.
+        """
+        rules = self._rules.require()
+        return apply_rules(self._open_store(), rules, parse_filter(options), self._turn, is_dry=is_dry)
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.

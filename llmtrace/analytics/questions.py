@@ -9,7 +9,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
+from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, untagged, usage_sources
 from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
@@ -206,6 +206,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("failure_types", failure_types),
     Question("outcomes", outcomes),
     Question("unpriced", unpriced),
+    Question("untagged", untagged),
     Question("usage_sources", usage_sources),
     Question("services", services),
     Question("processes", processes),

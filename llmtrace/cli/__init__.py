@@ -36,6 +36,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("reprice", "server", "Price stored calls anew, and show what changes."),
+    ("rules", "server", "Name the feature of calls by where they were made, from now on and in the past."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),

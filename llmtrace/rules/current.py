@@ -22,6 +22,14 @@ class CurrentRules:
         """The rules as of now."""
         return self._file.value()
 
+    def require(self) -> Rules:
+        """The rules in the file as it stands.
+
+        Raises:
+            ConfigFileError: it cannot be used, or is not there.
+        """
+        return read_rules(self.path)
+
     @property
     def problem(self) -> str | None:
         """Why the file is not in force as it stands."""

@@ -35,6 +35,8 @@ def read_rules(path: Path) -> Rules:
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
+    except FileNotFoundError as err:
+        raise ConfigFileError(str(path), None, "there is no such file; write the rules into it") from err
     except OSError as err:
         raise ConfigFileError(str(path), None, f"the file cannot be read ({err.strerror or err})") from err
     if len(raw) > MOST_BYTES:
@@ -71,7 +73,9 @@ def _check_shape(data: Mapping[str, Any]) -> None:
     except ImportError:  # the app's side alone is installed: the owner of the database checks the same file
         return
     schema = json.loads(resources.read_text(SCHEMAS_PACKAGE, SCHEMA))
-    errors = sorted(Draft202012Validator(schema).iter_errors(data), key=lambda e: list(map(str, e.absolute_path)))
+    found = Draft202012Validator(schema).iter_errors(data)
+    # Of two in one place, a name that is not known says more than what is missing without it.
+    errors = sorted(found, key=lambda e: (list(map(str, e.absolute_path)), e.validator != "additionalProperties"))
     for error in errors:
         place = tuple(error.absolute_path)
         if error.validator == "additionalProperties":

@@ -124,6 +124,11 @@ def _known(call: Call, service: str | None, environment: str | None) -> Known:
 
 @lru_cache(maxsize=4096)
 def _compile(pattern: str) -> re.Pattern[str]:
-    """PATTERN as a regular expression with a group for each `*`; all other signs but `?` stand for themselves."""
-    parts = {"*": "(.*)", "?": "."}
-    return re.compile("".join(parts.get(sign) or re.escape(sign) for sign in pattern), re.DOTALL)
+    """PATTERN as a regular expression with a group for each `*`, which takes as little as it can.
+
+    The atomic groups keep it from trying again what cannot help: no pattern takes longer than its text's length.
+    """
+    first, *pieces = ("".join("." if sign == "?" else re.escape(sign) for sign in p) for p in pattern.split("*"))
+    middle = "".join(f"(?>(.*?){piece})" for piece in pieces[:-1])
+    last = f"(.*){pieces[-1]}" if pieces else ""
+    return re.compile(first + middle + last, re.DOTALL)

@@ -25,6 +25,7 @@ from llmtrace.store.base import (
     QUERY_ROWS,
     QUERY_TIMEOUT_S,
     STREAM_ROWS,
+    Attribution,
     Batch,
     PricedCall,
     Process,
@@ -44,6 +45,15 @@ _T = TypeVar("_T")
 REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
 KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
 DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
+KEEP_ITEMS = (
+    "INSERT INTO cost_items SELECT i.* REPLACE (i.revision + 1 AS revision) FROM cost_items i JOIN call_rows c "
+    "USING (trace_id, span_id, revision) WHERE (trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
+)
+ATTRIBUTE = (
+    "UPDATE call_rows SET feature = a.feature, feature_source = a.source, revision = revision + 1 "
+    "FROM (SELECT unnest($traces) AS trace, unnest($spans) AS span, unnest($features) AS feature, "
+    "unnest($sources) AS source) a WHERE trace_id = a.trace AND span_id = a.span"
+)
 CLOSE_TIMEOUT_S = 5.0
 READING = frozenset({"SELECT", "EXPLAIN"})
 
@@ -85,6 +95,7 @@ class DuckStore:
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
             self._revise(batch.revisions)
+            self._attribute(batch.attributions)
             settled = [settle(p, known_of[p.process]) for p in batch.processes]
             self._write_progress(replace(batch, processes=settled))
         self._protect_files()
@@ -204,6 +215,16 @@ class DuckStore:
             number = last.get((priced.call.trace_id, priced.call.span_id), 0) + 1
             self._append("call_rows", [rows.call_row(priced, number, now)])
             self._append("cost_items", list(rows.item_rows(priced.call, priced.cost, number)))
+
+    def _attribute(self, attributions: Sequence[Attribution]) -> None:
+        """Put new features in the place of what stands there, which goes to the history."""
+        if not attributions:
+            return
+        keys = {"traces": [a.trace_id for a in attributions], "spans": [a.span_id for a in attributions]}
+        self._connection.execute(KEEP_REVISED, keys)
+        self._connection.execute(KEEP_ITEMS, keys)
+        named = {"features": [a.feature for a in attributions], "sources": [a.source for a in attributions]}
+        self._connection.execute(ATTRIBUTE, {**keys, **named})
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]
