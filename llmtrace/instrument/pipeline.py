@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import codec
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
@@ -21,6 +21,9 @@ from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
 from llmtrace.journal.writer import make_private
 from llmtrace.model import Attributes, Span
+
+if TYPE_CHECKING:
+    from llmtrace.journal.tally import Tally
 
 RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
@@ -80,6 +83,8 @@ class Pipeline:
         self.process = new_process_name()
         self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
+        self._tally: Tally | None = None
+        self._has_begun = False
         self._pending: list[Span] = []
         self._bounded_at = 0.0
 
@@ -92,6 +97,14 @@ class Pipeline:
                 thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
                 thread.start()
                 self._thread = thread
+
+    def begin(self) -> None:
+        """A call begins: run the thread, and have the counter there before the call ends."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._queue.put(_Flush())
+            self._hurry.set()
+            self.start()
 
     @property
     def ended(self) -> int:
@@ -107,7 +120,9 @@ class Pipeline:
         """Take a finished INVOCATION, or a span that is one already, without waiting."""
         if self._is_disowned:
             return
-        next(self._ended)
+        number, tally = next(self._ended), self._tally
+        if tally is not None:
+            tally.mark(number)
         if self._closing:
             next(self._drops["after_shutdown"])
             quietly(self._count)
@@ -162,7 +177,7 @@ class Pipeline:
 
         What the parent had in flight is the parent's to record; the child's copies of it end here.
         """
-        self._is_disowned = True
+        self._is_disowned, self._tally = True, None
         self._writer.close()
         if self._counter is not None:
             self._counter.close()
@@ -250,13 +265,18 @@ class Pipeline:
 
     def _count(self) -> None:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
+        if not self._has_begun and not self.ended:
+            return  # a process that makes no calls leaves nothing behind
+        counter = self._open_counter()
+        way_out = self._exporter
+        counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
+
+    def _open_counter(self) -> CounterFile:
         if self._counter is None:
-            if not self.ended:
-                return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self.process, self._service)
-        way_out = self._exporter
-        self._counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
+            self._tally = self._counter.tally
+        return self._counter
 
     def _keep_bound(self) -> None:
         now = time.monotonic()

@@ -190,7 +190,7 @@ class Patches:
         body = as_mapping(options.json_data)  # a body of bytes reads as empty
         stream = bool(kwargs.get("stream"))
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
-        quietly(self._capture.pipeline.start)
+        quietly(self._capture.pipeline.begin)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
         if self._capture.shared_spans is not None:
             quietly(self._capture.shared_spans.begin, invocation)
