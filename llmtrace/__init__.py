@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 # Loaded before the names below are bound: importing a submodule later would put the module in the function's place.
 import llmtrace.instrument as _instrument_package  # noqa: F401
 from llmtrace.baggage import baggage_headers, feature_from_headers
-from llmtrace.feature import feature
-from llmtrace.lifecycle import flush, instrument, shutdown, uninstrument
+from llmtrace.feature import feature, in_context
+from llmtrace.lifecycle import flush, flush_after, instrument, shutdown, uninstrument
 from llmtrace.release import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ __all__ = [
     "feature",
     "feature_from_headers",
     "flush",
+    "flush_after",
+    "in_context",
     "instrument",
     "price",
     "shutdown",

@@ -1,11 +1,13 @@
 """`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
 
 import functools
+import inspect
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
@@ -17,6 +19,7 @@ from llmtrace.model import AttributeValue, Call
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _lock = threading.Lock()
 _capture: Capture | None = None
 
@@ -98,6 +101,37 @@ def shutdown(timeout: float = 2.0) -> bool:
         return True
     quietly(capture.unpatch)
     return capture.close(timeout)
+
+
+def flush_after(function: _F | None = None, *, timeout: float = 2.0) -> Any:
+    """FUNCTION, a function or coroutine function, with a flush within TIMEOUT seconds after each run of it.
+
+    For a runtime that freezes or ends its process between two requests, such as AWS Lambda: `@llmtrace.flush_after` on
+    the handler, or `@llmtrace.flush_after(timeout=1.0)`.
+    """
+    if function is None:
+        return functools.partial(flush_after, timeout=timeout)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            import asyncio
+
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                await asyncio.to_thread(flush, timeout)
+
+        return run_async
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            flush(timeout)
+
+    return run
 
 
 @functools.cache

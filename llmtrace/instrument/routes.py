@@ -12,6 +12,7 @@ from typing import Any
 
 from llmtrace.instrument.origin import current_route
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.replaced import Replaced
 
 # Module, class and method. FastAPI's own route serves some requests without its base class.
 STARLETTE: tuple[tuple[str, str], ...] = (
@@ -27,33 +28,20 @@ MODULES = tuple(sorted({module for module, _ in STARLETTE} | {DJANGO}))
 _prefix: ContextVar[str] = ContextVar("llmtrace_route_prefix", default="")
 
 
-class Routes:
-    """The patched methods of one module, and what stood there before."""
+class Routes(Replaced):
+    """The methods of one module that serve a route."""
 
     def __init__(self, module: ModuleType) -> None:
-        """Patch MODULE's."""
-        self._originals: list[tuple[type, str, Any, Any]] = []
+        """Have MODULE's tell which."""
+        super().__init__()
         for name, owner in STARLETTE:
             if name == module.__name__:
-                self._patch(module, owner, "handle", _mounting if owner == "Mount" else _routing)
+                base = getattr(module, owner, None)
+                if base is not None and "handle" in vars(base):  # one that is inherited is replaced where it stands
+                    self.replace(base, "handle", _mounting if owner == "Mount" else _routing)
         if module.__name__ == DJANGO:
-            self._patch(module, "BaseHandler", "get_response", _answering)
-            self._patch(module, "BaseHandler", "get_response_async", _answering_async)
-
-    def undo(self) -> None:
-        """Put the originals back where the wrappers still stand."""
-        for owner, method, original, wrapper in self._originals:
-            if vars(owner).get(method) is wrapper:
-                setattr(owner, method, original)
-        self._originals.clear()
-
-    def _patch(self, module: ModuleType, owner_name: str, method: str, around: Callable[[Any], Any]) -> None:
-        owner = getattr(module, owner_name, None)
-        original = vars(owner).get(method) if owner is not None else None
-        if owner is not None and original is not None:
-            wrapper = functools.wraps(original)(around(original))
-            setattr(owner, method, wrapper)
-            self._originals.append((owner, method, original, wrapper))
+            self.replace(getattr(module, "BaseHandler", None), "get_response", _answering)
+            self.replace(getattr(module, "BaseHandler", None), "get_response_async", _answering_async)
 
 
 # Starlette and FastAPI: a route is told to handle a request once it is known to be the one

@@ -57,8 +57,7 @@ def test_fastapi_under_uvicorn(home: Path, tmp_path: Path, simulator: Simulator)
     with app.serving(port, "uvicorn", "shop:app", "--port", str(port), "--log-level", "warning"):
         for path in paths:
             get(port, path)
-    found = app.outcome()
-    assert len(found.rows) == 9
+    found = app.require_all_stored()
     assert found.origins("route") == {
         "/sync/{name}": 2,
         "/async/{name}": 1,
@@ -108,7 +107,12 @@ def test_starlette_under_uvicorn(home: Path, tmp_path: Path, simulator: Simulato
     with app.serving(port, "uvicorn", "star:app", "--port", str(port), "--log-level", "warning"):
         for path in ("/find/a/b", "/class", "/a/1/c/2", "/plain/x"):
             get(port, path)
-    assert app.outcome().origins("route") == {"/find/{what}": 1, "/class": 1, "/a/{b}/c/{d}": 1, "/plain/*": 1}
+    assert app.require_all_stored().origins("route") == {
+        "/find/{what}": 1,
+        "/class": 1,
+        "/a/{b}/c/{d}": 1,
+        "/plain/*": 1,
+    }
 
 
 FLASK = """
@@ -192,4 +196,4 @@ def test_django_under_uvicorn(home: Path, tmp_path: Path, simulator: Simulator) 
     with app.serving(port, "uvicorn", "--lifespan", "off", "web:asgi", "--port", str(port), "--log-level", "warning"):
         for path in ("/items/1/", "/later/", "/stream/", "/lazy/", "/sub/x7"):
             get(port, path)
-    assert app.outcome().origins("route") == DJANGO_ROUTES
+    assert app.require_all_stored().origins("route") == DJANGO_ROUTES
