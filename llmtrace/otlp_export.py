@@ -48,6 +48,8 @@ class OtlpExporter:
     def put(self, spans: Sequence[Span]) -> None:
         """Take SPANS without waiting; what does not fit is dropped and counted."""
         if self._thread is None:
+            # Made anew, of what there is now: gevent may have taken the place of Python's own locks since.
+            self._queue, self._stop = Queue(QUEUE_SPANS), threading.Event()
             self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             self._thread.start()
         for span in spans:

@@ -5,12 +5,12 @@ Where the disk does not take a batch, it is kept and tried again; what no longer
 """
 
 import itertools
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import codec
@@ -69,7 +69,7 @@ class Pipeline:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
         self._exporter, self._on_written = exporter, on_written
-        self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
+        self._queue: queue.SimpleQueue[Invocation | Span | _Flush] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
         self._thread: threading.Thread | None = None
@@ -94,17 +94,29 @@ class Pipeline:
             return
         with self._lock:
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._meet_gevent()
+                # Known before it runs: where it is a greenlet, others have their turn while it starts.
+                self._thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread = None
+                    raise
+
+    def _meet_gevent(self) -> None:
+        """Take what gevent has put in the place of Python's own since: its thread must wait for nothing else."""
+        if type(self._queue) is not queue.SimpleQueue:
+            waiting, self._queue, self._hurry = self._queue, queue.SimpleQueue(), threading.Event()
+            while not waiting.empty():
+                self._queue.put(waiting.get_nowait())
 
     def begin(self) -> None:
         """A call begins: run the thread, and have the counter there before the call ends."""
         if not self._has_begun:
             self._has_begun = True
+            self.start()
             self._queue.put(_Flush())
             self._hurry.set()
-            self.start()
 
     @property
     def ended(self) -> int:
@@ -143,9 +155,9 @@ class Pipeline:
             return not self._pending
         deadline = time.monotonic() + timeout_s
         mark = _Flush()
+        self.start()
         self._queue.put(mark)
         self._hurry.set()
-        self.start()
         written = mark.done.wait(timeout_s) and mark.succeeded
         exported = self._exporter is None or self._exporter.flush(deadline)
         return written and exported
@@ -202,7 +214,7 @@ class Pipeline:
         self._hurry.wait(RETRY_INTERVAL_S)
         try:
             return self._queue.get_nowait()
-        except Empty:
+        except queue.Empty:
             return None
 
     def _take(self, item: "Invocation | Span | _Flush | None") -> list[_Flush]:
@@ -219,7 +231,7 @@ class Pipeline:
                     self._pending.append(span)
             try:
                 item = self._queue.get_nowait()
-            except Empty:
+            except queue.Empty:
                 self._queued_bytes = 0
                 break
         return marks
