@@ -195,6 +195,8 @@ class Capture:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _finalize_with_multiprocessing)
+            if sys.modules["multiprocessing.process"].parent_process() is not None:
+                _finalize_with_multiprocessing(self)  # one that is under way already
 
 
 def _do_nothing() -> None:

@@ -38,12 +38,15 @@ SERVERS = {
     "gunicorn uvicorn preload": ("gunicorn", "site_app:app", "-k", "uvicorn.workers.UvicornWorker", "-w", "2",
                                  "--preload", "-b", "127.0.0.1:{port}"),
     "hypercorn": ("hypercorn", "site_app:app", "-b", "127.0.0.1:{port}"),
-    "granian": ("granian", "--interface", "asgi", "--port", "{port}", "site_app:app"),
+    "granian": ("python", "-m", "granian", "--interface", "asgi", "--port", "{port}", "site_app:app"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("server", SERVERS)
+# What asks each of them to finish first; with gunicorn, an interrupt kills its workers.
+STOPS = {name: (signal.SIGTERM,) if "gunicorn" in name else (signal.SIGTERM, signal.SIGINT) for name in SERVERS}
+
+
+@pytest.mark.parametrize(("server", "stop"), [(name, stop) for name, stops in STOPS.items() for stop in stops])
 def test_an_asgi_server_that_is_stopped_has_written_everything(
     server: str, stop: int, home: Path, tmp_path: Path, simulator: Simulator
 ) -> None:
@@ -146,6 +149,24 @@ def test_celery_children_that_end_after_each_task_have_written_everything(
             time.sleep(0.1)
         worker.terminate()
         assert worker.wait(30) == 0, app.log()
+    assert len(app.require_all_stored().rows) == 6
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_process_that_starts_to_record_in_a_pool_has_written_everything(
+    method: str, home: Path, tmp_path: Path, simulator: Simulator
+) -> None:
+    app = Application(tmp_path / "app", home, simulator, late="")
+    (app.folder / "pool.py").write_text(
+        "import multiprocessing, sys\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "def work(n):\n    import late\n    return late.ask(str(n)).id\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context(sys.argv[1])\n"
+        "    with ProcessPoolExecutor(2, mp_context=context) as pool:\n"
+        "        assert len(set(pool.map(work, range(6)))) == 6\n"
+    )
+    app.run("python", "pool.py", method)
     assert len(app.require_all_stored().rows) == 6
 
 
