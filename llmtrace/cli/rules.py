@@ -12,7 +12,7 @@ from llmtrace import config
 from llmtrace.cli import options, tables
 from llmtrace.errors import ConfigFileError
 from llmtrace.rendering import to_json
-from llmtrace.rules import NO_RULES, Rules, read_rules
+from llmtrace.rules import NO_RULES, Rules, read_rules, suggest_rules
 
 UNTAGGED = "untagged"
 
@@ -63,6 +63,28 @@ def check(context: click.Context, file: Path | None, as_json: bool) -> None:
     elif answer["ok"]:
         click.echo(f"{path} can be used: {answer['rules']} rules")
     context.exit(0 if answer["ok"] else 1)
+
+
+@command.command("suggest")
+@click.option("--limit", default=10, show_default=True, help="For how many places at most.")
+@options.filtering
+@options.reading
+def suggest(
+    limit: int,
+    home: Path | None,
+    db: Path | None,
+    url: str | None,
+    token: str | None,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """Write rules for the places that most untagged calls come from. The features are guesses: replace them."""
+    chosen = {name: value for name, value in filters.items() if value}
+    rows = options.client(home, db, url, token, "rules").rows("untagged", {**chosen, "limit": limit}).dicts()
+    if as_json:
+        click.echo(to_json({"rows": rows}, indent=2))
+    else:
+        click.echo(suggest_rules(rows) or "# Of no untagged call is it known where it was made.", nl=False)
 
 
 @command.command("apply")

@@ -1,7 +1,7 @@
 """Answers as tables in a terminal: `rich`, loaded late."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmtrace.rendering import plain
+from llmtrace.rules import largest_origin
 from llmtrace.store.base import Rows
 
 KEY_COLUMNS = 32  # longer names of groups are folded
@@ -30,8 +31,13 @@ def new_console() -> Console:
     return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
-def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """The table of `report`, and below it what the numbers do not cover."""
+def print_report(
+    answer: Mapping[str, Any],
+    totals: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    untagged: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The table of `report`, and below it what the numbers do not cover; UNTAGGED says where that comes from."""
     console = new_console()
     if not answer["total"]["calls"]:
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
@@ -42,6 +48,9 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
         return
     console.print(_report_table(answer, console.width))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
+    origin = largest_origin(untagged, totals["untagged_calls"] or 0, totals["untagged_cost_usd"])
+    if origin is not None:
+        console.print(Text(f"{origin}: 'llmtrace rules suggest' writes a rule for it", style="dim"))
 
 
 def _report_table(answer: Mapping[str, Any], width: int) -> Table:
