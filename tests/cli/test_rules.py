@@ -79,13 +79,15 @@ def test_a_sidecar_applies_them_for_whoever_asks(mine: Path) -> None:
         (mine / "llmtrace.toml").write_text(RULES.replace("find", "seek"))
         tried = llmtrace("rules", "apply", "--dry-run", "--url", sidecar.url, "--json", home=mine)
         assert [(r["before"], r["after"]) for r in json.loads(tried.stdout)["rows"]] == [("find", "seek")]
+        untagged = sidecar.json("/api/v1/untagged")["rows"]
+        assert [(r["kind"], r["origin"]) for r in untagged] == [("task", "mail.digest")]
+        body, kind = b'{"filter": {}, "dry_run": 1}', {"content-type": "application/json"}
+        assert sidecar.ask("POST", "/api/v1/rules", body, kind)[0] == 400
         (mine / "llmtrace.toml").write_text("oh no")
         refused = llmtrace("rules", "apply", "--url", sidecar.url, home=mine)
         assert (refused.returncode, "line 1" in refused.stderr) == (2, True)
-        body, kind = b'{"filter": {}, "dry_run": 1}', {"content-type": "application/json"}
-        assert sidecar.ask("POST", "/api/v1/rules", body, kind)[0] == 400
-        untagged = sidecar.json("/api/v1/untagged")["rows"]
-        assert [(r["kind"], r["origin"]) for r in untagged] == [("task", "mail.digest")]
+        status, errors = sidecar.stop()
+    assert (status, "your rules are not used as they stand" in errors) == (0, True), "it says so, once"
 
 
 def test_an_export_has_the_feature_that_a_rule_named(mine: Path) -> None:
