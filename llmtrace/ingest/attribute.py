@@ -17,11 +17,13 @@ from llmtrace.analytics import Filter, compile_expression
 from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.relations import SPANS
 from llmtrace.analytics.tables import CALLS, UNPRICED
-from llmtrace.dialects import read
+from llmtrace.ingest.batches import BatchSettler
+from llmtrace.ingest.pricing import price_span
+from llmtrace.pricing import PriceBook
 from llmtrace.rules import Found, Rules
 from llmtrace.rules.rule import SOURCE
-from llmtrace.store.base import Attribution, Batch, Store
-from llmtrace.store.rows import environment_of, read_span
+from llmtrace.store.base import Attribution, Batch, PricedCall, Store
+from llmtrace.store.rows import read_span
 
 BATCH_CALLS = 5000
 KEYS = ("trace_id", "span_id", "started_at")
@@ -82,6 +84,7 @@ class _Applied:
 
 def apply_rules(
     store: Store,
+    book: PriceBook,
     rules: Rules,
     chosen: Filter,
     turn: AbstractContextManager[Any],
@@ -90,10 +93,11 @@ def apply_rules(
 ) -> dict[str, Any]:
     """What changes where RULES name the feature of the calls of CHOSEN in STORE; unless IS_DRY, it is written.
 
-    In batches, each of which waits for its TURN to write. Calls whose feature somebody named are not looked at.
+    BOOK reads the results of batches. Written in batches, each of which waits for its TURN. Calls whose feature
+    somebody named are not looked at.
     """
     applied = _Applied()
-    changes = _changes(store, rules, chosen, applied)
+    changes = _changes(store, book, rules, chosen, applied)
     while batch := list(islice(changes, BATCH_CALLS)):
         if not is_dry:
             with turn:
@@ -101,20 +105,30 @@ def apply_rules(
     return applied.answer(rules, is_dry=is_dry)
 
 
-def _changes(store: Store, rules: Rules, chosen: Filter, applied: _Applied) -> Iterator[Attribution]:
+def _changes(store: Store, book: PriceBook, rules: Rules, chosen: Filter, applied: _Applied) -> Iterator[Attribution]:
     """The calls of CHOSEN whose feature is another than the stored one."""
+    batches = BatchSettler(store, book)
     for batch in store.stream([compile_expression(_ruled(chosen), store.dialect)]):
-        for row in batch.to_pylist():
+        rows = batch.to_pylist()
+        read = [price_span(book, read_span(row)) for row in rows]
+        results = [priced for priced in read if priced is not None and priced.call.batch is not None]
+        of_batches = {_key(p): p for p in batches.settle_stored(results)} if results else {}
+        for row, priced in zip(rows, read, strict=True):
             applied.calls += 1
-            span = read_span(row)
-            reading = read(span)
-            if reading is None:
+            if priced is None:
                 applied.unreadable += 1
                 continue
-            found = rules.find(reading.call, row["service"], environment_of(span))
+            priced = of_batches.get(_key(priced), priced)
+            if priced.call.feature is not None:
+                continue  # the one who made the batch named it since
+            found = rules.find(priced.call, priced.service, priced.environment)
             if (row["feature"], row["feature_source"]) != _names(found):
                 applied.add(row, found)
                 yield Attribution(row["trace_id"], row["span_id"], *_names(found))
+
+
+def _key(priced: PricedCall) -> tuple[str, str]:
+    return priced.call.trace_id, priced.call.span_id
 
 
 def _names(found: Found | None) -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from llmtrace import dialects, semconv
 from llmtrace.model import Call, Cost, Span
 from llmtrace.pricing import PriceBook, price_call
-from llmtrace.rules import NO_RULES, Rules
+from llmtrace.rules import Rules
 from llmtrace.store.base import PricedCall
 from llmtrace.store.rows import environment_of
 
@@ -17,11 +17,8 @@ MOST_UNITS = Decimal(10) ** 12
 log = logging.getLogger("llmtrace.ingest")
 
 
-def price_span(book: PriceBook, span: Span, rules: Rules = NO_RULES) -> PricedCall | None:
-    """The call that SPAN tells of with its price by BOOK; None when it is not a call to a provider.
-
-    RULES name its feature where nobody did.
-    """
+def price_span(book: PriceBook, span: Span) -> PricedCall | None:
+    """The call that SPAN tells of with its price by BOOK; None when it is not a call to a provider."""
     reading = dialects.read(span)
     if reading is None:
         return None
@@ -31,7 +28,13 @@ def price_span(book: PriceBook, span: Span, rules: Rules = NO_RULES) -> PricedCa
     service = span.resource.get(semconv.SERVICE_NAME)
     named = service if isinstance(service, str) else None
     environment = environment_of(span)
-    return PricedCall(rules.apply(reading.call, named, environment), cost, named, environment, span.scope)
+    return PricedCall(reading.call, cost, named, environment, span.scope)
+
+
+def attribute(priced: PricedCall, rules: Rules) -> PricedCall:
+    """PRICED with the feature that RULES name, where nobody did."""
+    call = rules.apply(priced.call, priced.service, priced.environment)
+    return priced if call is priced.call else replace(priced, call=call)
 
 
 def price_again(book: PriceBook, priced: PricedCall) -> PricedCall:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 from llmtrace import semconv
 from llmtrace.config import Settings, baggage_hosts
 from llmtrace.instrument import leaving, outgoing, routes
+from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.leaving import Leaving
 from llmtrace.instrument.outgoing import OutgoingBaggage
-from llmtrace.instrument.pipeline import Exporter, Pipeline
+from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.routes import Routes
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing

@@ -8,7 +8,7 @@ from commands import llmtrace
 from samples import make_call
 from serving import serve
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.journal import JournalWriter, journal_folder
 from llmtrace.model import Origin
 
@@ -24,7 +24,7 @@ def mine(home: Path) -> Path:
     folder = journal_folder(home)
     folder.mkdir(parents=True)
     writer = JournalWriter(folder, "app")
-    writer.append(wire.encode([codec.to_span(c, {"service.name": "shop"}) for c in calls]), len(calls))
+    writer.append(otlp_bytes.encode([codec.to_span(c, {"service.name": "shop"}) for c in calls]), len(calls))
     writer.close()
     return home
 

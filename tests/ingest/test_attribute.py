@@ -10,7 +10,7 @@ import pytest
 from foreign_spans import otel_new
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.client import Client
 from llmtrace.journal import JournalWriter, journal_folder
 from llmtrace.model import Origin
@@ -33,7 +33,7 @@ class Home:
         (self.folder / "llmtrace.toml").write_text(text)
 
     def store(self, *calls: Any) -> None:
-        self.writer.append(wire.encode([codec.to_span(c, {"service.name": "shop"}) for c in calls]), len(calls))
+        self.writer.append(otlp_bytes.encode([codec.to_span(c, {"service.name": "shop"}) for c in calls]), len(calls))
         self.owner.ingest()
 
     def apply(self, *, is_dry: bool = False, **options: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_spans_of_other_instrumentations_get_theirs_too(mine: Home) -> None:
     mine.rules(SEARCH)
     span = otel_new()
     span = replace(span, attributes={**span.attributes, "http.route": "/search"})
-    mine.writer.append(wire.encode([span]), 1)
+    mine.writer.append(otlp_bytes.encode([span]), 1)
     mine.owner.ingest()
     assert set(mine.features().values()) == {("search", "rule:s")}
 

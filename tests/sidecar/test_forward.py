@@ -12,7 +12,7 @@ from otlp_receiver import Receiver
 from samples import make_call
 from serving import Sidecar, make_payload, serve
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes, wire
 from llmtrace.errors import ConfigError
 from llmtrace.model import Origin
 from llmtrace.otlp_http import Sender, require_allowed
@@ -69,7 +69,7 @@ def test_a_call_without_a_feature_gets_the_one_that_a_rule_names() -> None:
     rules = parse_rules('[[rules]]\nname = "s"\nfeature = "search"\nroute = "/search*"\n', "llmtrace.toml")
     origin = Origin(route="/search/{q}")
     calls = [make_call(1, origin=origin), make_call(2, origin=origin, feature=None, feature_source=None)]
-    payload = wire.encode([codec.to_span(call, {}) for call in calls])
+    payload = otlp_bytes.encode([codec.to_span(call, {}) for call in calls])
     sent = [span.attributes for span in wire.decode(with_cost(payload, load_book(), rules))]
     assert [s["llmtrace.feature"] for s in sent] == ["summarize", "search"]
     assert [s["llmtrace.feature.source"] for s in sent] == ["code", "rule:s"]
