@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import llmtrace.instrument as _instrument_package  # noqa: F401
 from llmtrace.baggage import baggage_headers, feature_from_headers
 from llmtrace.errors import BudgetExceeded
-from llmtrace.feature import feature
-from llmtrace.lifecycle import budget, flush, instrument, shutdown, uninstrument
+from llmtrace.feature import feature, in_context
+from llmtrace.lifecycle import budget, flush, flush_after, instrument, shutdown, uninstrument
 from llmtrace.release import VERSION
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ __all__ = [
     "feature",
     "feature_from_headers",
     "flush",
+    "flush_after",
+    "in_context",
     "instrument",
     "price",
     "shutdown",

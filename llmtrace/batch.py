@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import CALL_FIELDS, prefixed, typed, write_fields
-from llmtrace.model import Attributes, AttributeValue, CallStatus
+from llmtrace.codec import CALL_FIELDS, ORIGIN_FIELDS, prefixed, typed, write_fields
+from llmtrace.model import Attributes, AttributeValue, CallStatus, Origin
 
 MADE_FOR = ("feature", "feature_source", "user_id", "session_id", "tenant", "prompt_version")
 STATE_FIELDS: tuple[tuple[str, str, type], ...] = (
@@ -72,4 +72,5 @@ def decode_state(attributes: Attributes) -> BatchState | None:
 def decode_made_for(attributes: Attributes) -> dict[str, Any]:
     """The fields of `Call` that say on whose behalf the span with ATTRIBUTES was made, absent ones included."""
     told = {name: typed(attributes.get(attribute), str) for attribute, name, _ in CALL_FIELDS if name in MADE_FOR}
-    return {**told, "tags": prefixed(attributes, s.TAG_PREFIX, str)}
+    places = {name: typed(attributes.get(attribute), str) for attribute, name, _ in ORIGIN_FIELDS}
+    return {**told, "tags": prefixed(attributes, s.TAG_PREFIX, str), "origin": Origin(**places)}

@@ -132,6 +132,18 @@ class Client:
         )
         return found
 
+    def apply_rules(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the rules name the feature of the calls that OPTIONS describe.
+
+        Unless IS_DRY, it is written. Decimals as text. Raises like `ask`; ConfigFileError where the file is bad.
+        """
+        body = {"filter": _texts(options), "dry_run": is_dry}
+        found: dict[str, Any] = self._either(
+            lambda owner: plain(owner.apply_rules(options, is_dry=is_dry)),
+            lambda remote: remote.json("POST", "/api/v1/rules", body, timeout_s=REPRICE_TIMEOUT_S),
+        )
+        return found
+
     def export(
         self, relation: str, options: Mapping[str, Any], write: "Callable[[pyarrow.RecordBatchReader], _T]"
     ) -> _T:

@@ -18,6 +18,7 @@ from llmtrace.model import (
     Call,
     CallStatus,
     Content,
+    Origin,
     Request,
     Response,
     Span,
@@ -89,6 +90,14 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
     (s.CONTENT_WITHHELD, "withheld", str),
 )
+ORIGIN_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.ORIGIN_ROUTE, "route", str),
+    (s.ORIGIN_TASK, "task", str),
+    (s.ORIGIN_COMMAND, "command", str),
+    (s.ORIGIN_TEST, "test", str),
+    (s.ORIGIN_MODULE, "module", str),
+    (s.ORIGIN_FUNCTION, "function", str),
+)
 
 BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.BATCH_ID, "id", str),
@@ -96,13 +105,10 @@ BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.BATCH_FILE_ID, "file_id", str),
 )
 # Attribute to (what it belongs to, field, type): a span is read in one pass.
-_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _BATCH = range(6)
+_PARTS = (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, BATCH_FIELDS, ORIGIN_FIELDS)
+_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _BATCH, _ORIGIN = range(len(_PARTS))
 _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
-    attribute: (part, name, kind)
-    for part, fields in enumerate(
-        (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, BATCH_FIELDS)
-    )
-    for attribute, name, kind in fields
+    attribute: (part, name, kind) for part, fields in enumerate(_PARTS) for attribute, name, kind in fields
 }
 
 _T = TypeVar("_T")
@@ -116,6 +122,7 @@ def encode(call: Call) -> Attributes:
     write_fields(attributes, RESPONSE_FIELDS, call.response)
     write_fields(attributes, USAGE_FIELDS, call.usage)
     write_fields(attributes, CALL_FIELDS, call)
+    write_fields(attributes, ORIGIN_FIELDS, call.origin)
     if call.request.stream:
         attributes[s.REQUEST_STREAM] = True
     _write_tiers(attributes, call)
@@ -194,6 +201,7 @@ def decode(span: Span) -> Call | None:
         attempts=_attempts(attributes),
         rate_limits=prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
         tags=prefixed(attributes, s.TAG_PREFIX, str),
+        origin=Origin(**parts[_ORIGIN]),
         content=Content(**content) if content else None,
         batch=BatchRequest(**batch) if batch else None,
         **parts[_CALL],
@@ -211,8 +219,8 @@ def write_fields(
 
 
 def read_fields(attributes: Attributes) -> tuple[dict[str, Any], ...]:
-    """The fields that ATTRIBUTES have, of request, response, usage, call, content and batch."""
-    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {}, {})
+    """The fields that ATTRIBUTES have, of each of the parts."""
+    parts: tuple[dict[str, Any], ...] = tuple({} for _ in _PARTS)
     for attribute, value in attributes.items():
         place = _BY_ATTRIBUTE.get(attribute)
         if place is not None and (said := typed(value, place[2])) is not None:

@@ -64,10 +64,13 @@ def own_prices(home: Path) -> Path:
     return Path(given).expanduser() if given else home / "prices.yaml"
 
 
+CONFIG_NAME = "llmtrace.toml"
+
+
 def config_file(home: Path) -> Path:
     """The configuration file: `LLMTRACE_CONFIG`, or `llmtrace.toml` in HOME."""
     given = os.environ.get("LLMTRACE_CONFIG")
-    return Path(given).expanduser() if given else home / "llmtrace.toml"
+    return Path(given).expanduser() if given else home / CONFIG_NAME
 
 
 def names_budgets(home: Path) -> bool:
@@ -86,6 +89,11 @@ def redacted_patterns() -> list[str]:
 def keeps_received_content() -> bool:
     """Whether prompts and answers in spans of others are kept: unless `LLMTRACE_CAPTURE_CONTENT` says no."""
     return os.environ.get("LLMTRACE_CAPTURE_CONTENT", "").strip().lower() not in _FALSE
+
+
+def current_test() -> str | None:
+    """The id of the test that pytest runs in this process: `PYTEST_CURRENT_TEST` without the phase."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0] or None
 
 
 def propagates_baggage() -> bool:

@@ -1,13 +1,14 @@
 """`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
 
 import functools
+import inspect
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _lock = threading.Lock()
 _capture: Capture | None = None
 _budgets: "list[Budget]" = []
@@ -71,7 +73,7 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            describe_cost = quietly(_make_cost_description, settings.home) if settings.share_spans else None
+            describe_cost = quietly(_make_cost_description, settings) if settings.share_spans else None
             _capture = Capture(
                 settings,
                 lambda: _make_exporter(settings),
@@ -163,6 +165,37 @@ def shutdown(timeout: float = 2.0) -> bool:
     return capture.close(timeout)
 
 
+def flush_after(function: _F | None = None, *, timeout: float = 2.0) -> Any:
+    """FUNCTION, a function or coroutine function, with a flush within TIMEOUT seconds after each run of it.
+
+    For a runtime that freezes or ends its process between two requests, such as AWS Lambda: `@llmtrace.flush_after` on
+    the handler, or `@llmtrace.flush_after(timeout=1.0)`.
+    """
+    if function is None:
+        return functools.partial(flush_after, timeout=timeout)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            import asyncio
+
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                await asyncio.to_thread(flush, timeout)
+
+        return run_async
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            flush(timeout)
+
+    return run
+
+
 @functools.cache
 def _warn_once(message: str) -> None:
     log.warning(message)
@@ -178,13 +211,18 @@ def _open_gate(capture: Capture) -> None:
     capture.gate = open_gate(home, tuple(_budgets), capture.gate)
 
 
-def _make_cost_description(home: Path) -> Callable[[Call], Mapping[str, AttributeValue]]:
-    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
+def _make_cost_description(settings: config.Settings) -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call, and the feature that a rule names, as attributes.
+
+    Prices and rules are read now, not at the first call's end.
+    """
     from llmtrace.otlp_export import cost_attributes
     from llmtrace.pricing import current_book, price_call
+    from llmtrace.rules import CurrentRules
 
-    book = current_book(home)
-    return lambda call: cost_attributes(price_call(book, call))
+    book, rules = current_book(settings.home), CurrentRules(settings.home).rules()
+    whose = settings.service_name, settings.environment
+    return lambda call: {**cost_attributes(price_call(book, call)), **rules.attributes(call, *whose)}
 
 
 def _make_exporter(settings: config.Settings) -> Exporter | None:

@@ -123,6 +123,22 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in the application a call was made, as far as that is known: what rules attribute calls by.
+
+    `route` is the template of a web request's path (`/items/{id}`), `task` the name of a queue's task, `command` that
+    of a command line, `test` a test's id. `module` and `function` are the application's own code that made the call.
+    """
+
+    route: str | None = None
+    task: str | None = None
+    command: str | None = None
+    test: str | None = None
+    module: str | None = None
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRequest:
     """Where a call is one request of a batch: the batch's id, its own id in it, and the file its result was read from.
 
@@ -170,6 +186,7 @@ class Call:
     tenant: str | None = None
     prompt_version: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = Origin()
     content: Content | None = None
     batch: BatchRequest | None = None
 

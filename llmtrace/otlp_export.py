@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llmtrace import codec, config, semconv
 from llmtrace.config import QUEUE_SPANS
 from llmtrace.instrument.quiet import log_error, quietly
-from llmtrace.model import AttributeValue, Cost, Span
+from llmtrace.model import Attributes, AttributeValue, Call, Cost, Span
 from llmtrace.otlp_http import traces_endpoint
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from llmtrace.pricing import CurrentPrices
+    from llmtrace.rules import CurrentRules
 
 THREAD_NAME = "llmtrace-otlp"
 BATCH_SPANS = 512
@@ -47,6 +48,8 @@ class OtlpExporter:
     def put(self, spans: Sequence[Span]) -> None:
         """Take SPANS without waiting; what does not fit is dropped and counted."""
         if self._thread is None:
+            # Made anew, of what there is now: gevent may have taken the place of Python's own locks since.
+            self._queue, self._stop = Queue(QUEUE_SPANS), threading.Event()
             self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             self._thread.start()
         for span in spans:
@@ -127,7 +130,7 @@ def _readable(span: Span, home: Path | None) -> "ReadableSpan":
     def context(span_id: str) -> SpanContext:
         return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
 
-    attributes: dict[str, Any] = {**span.attributes, **(quietly(_cost_attributes, span, home) or {})}
+    attributes: dict[str, Any] = {**span.attributes, **(quietly(_found_attributes, span, home) or {})}
     return ReadableSpan(
         name=span.name,
         context=context(span.span_id),
@@ -143,17 +146,29 @@ def _readable(span: Span, home: Path | None) -> "ReadableSpan":
 
 
 @functools.cache
-def _prices(home: Path | None) -> "CurrentPrices":
+def _files(home: Path | None) -> "tuple[CurrentPrices, CurrentRules]":
     from llmtrace.pricing import CurrentPrices
+    from llmtrace.rules import CurrentRules
 
-    return CurrentPrices(home if home is not None else config.default_home())
+    place = home if home is not None else config.default_home()
+    return CurrentPrices(place), CurrentRules(place)
 
 
-def _cost_attributes(span: Span, home: Path | None) -> dict[str, AttributeValue]:
+def _found_attributes(span: Span, home: Path | None) -> dict[str, AttributeValue]:
+    """What SPAN, of a call, is given on its way out: its cost, and its feature where a rule names that."""
+    call = codec.decode(span)
+    return {} if call is None else describe_call(call, span.resource, home)
+
+
+def describe_call(call: Call, resource: Attributes, home: Path | None) -> dict[str, AttributeValue]:
+    """The cost of CALL, made in the process that RESOURCE describes, and the feature that the rules of HOME name."""
     from llmtrace.pricing import price_call
 
-    call = codec.decode(span)
-    return {} if call is None else cost_attributes(price_call(_prices(home).book(), call))
+    prices, rules = _files(home)
+    said = [resource.get(name) for name in (semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENT)]
+    service, environment = (value if isinstance(value, str) else None for value in said)
+    cost = price_call(prices.book(), call)
+    return {**cost_attributes(cost), **rules.rules().attributes(call, service, environment)}
 
 
 def cost_attributes(cost: Cost) -> dict[str, AttributeValue]:

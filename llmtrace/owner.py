@@ -15,12 +15,14 @@ from llmtrace.budgets.from_file import budget_problems
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
+from llmtrace.ingest.attribute import apply_rules
 from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
 from llmtrace.pricing.display import describe_currency
 from llmtrace.redaction.redactor import redaction_problems
+from llmtrace.rules import CurrentRules
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -46,7 +48,7 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
-        self._prices = CurrentPrices(home, keeps_copy=True)
+        self._prices, self._rules = CurrentPrices(home, keeps_copy=True), CurrentRules(home)
         self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
@@ -115,6 +117,7 @@ class Owner:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
         self._ingester.price_by(self.book())
+        self._ingester.attribute_by(self._rules.rules())
         with self._turn:
             return self._ingester.run(should_stop)
 
@@ -153,6 +156,15 @@ class Owner:
         """
         answer = reprice(self._open_store(), self.book(), parse_filter(options), self._turn, is_dry=is_dry)
         return {**answer, "price_problem": self._prices.problem}
+
+    def apply_rules(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the rules in force name the feature of the calls that OPTIONS, of the filter, describe.
+
+        Unless IS_DRY, each call whose feature changes gets a new revision. Raises QueryError; ConfigFileError where the
+        rules cannot be read as they stand.
+        """
+        rules = self._rules.require()
+        return apply_rules(self._open_store(), self.book(), rules, parse_filter(options), self._turn, is_dry=is_dry)
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
@@ -208,7 +220,7 @@ class Owner:
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
         book, me = self.book(), self.lock.owner()
-        doubts = [self._prices.problem] if self._prices.problem is not None else []
+        doubts = [p for p in (self._prices.problem, self._rules.problem) if p is not None]
         return {
             "ended": summary.ended,
             "stored": summary.stored,

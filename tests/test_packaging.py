@@ -115,6 +115,8 @@ def test_the_public_names_are_those_that_are_documented() -> None:
             "feature",
             "feature_from_headers",
             "flush",
+            "flush_after",
+            "in_context",
             "instrument",
             "price",
             "shutdown",

@@ -107,6 +107,8 @@ COLUMNS: Mapping[str, str] = {
     "spans": "How many spans it has.",
     "traces": "How many traces there are.",
     "reason": "Why there is no price.",
+    "kind": "What the place is: route, task, test, module or command; null where none is known.",
+    "origin": "The place in the app that made the calls.",
     "usage_source": "Who counted the tokens: provider, estimated (here) or missing.",
     "failed": "How many of them failed or were cancelled.",
     "service": "The service that made them.",

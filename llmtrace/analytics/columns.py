@@ -12,7 +12,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "service": "The service that made the call: OpenTelemetry's service.name.",
     "environment": "Where that service runs: OpenTelemetry's deployment.environment.name.",
     "feature": "The feature that caused the call; null where nobody said.",
-    "feature_source": "Who said so: code, default or environment.",
+    "feature_source": "Who said so: code, default, environment, baggage, rule:NAME, or an attribute.",
     "user_id": "The user that the call was made for.",
     "session_id": "The session that it was made in.",
     "tenant": "The tenant that it was made for.",

@@ -11,7 +11,7 @@ from ibis import _
 
 from llmtrace.analytics.batches import batch_totals, batches
 from llmtrace.analytics.billable import billable
-from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
+from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, untagged, usage_sources
 from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
@@ -210,6 +210,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("failure_types", failure_types),
     Question("outcomes", outcomes),
     Question("unpriced", unpriced),
+    Question("untagged", untagged),
     Question("usage_sources", usage_sources),
     Question("services", services),
     Question("processes", processes),

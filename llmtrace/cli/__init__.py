@@ -48,6 +48,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("budget", "server", "Show what each budget has spent; exit with 1 where one is exceeded."),
     ("reprice", "server", "Price stored calls anew, and show what changes."),
+    ("rules", "server", "Name the feature of calls by where they were made, from now on and in the past."),
     ("query", "server", "Run SQL over calls, spans and cost items."),
     ("import", "server", "Store the spans in OTLP files: JSON, JSON lines or protobuf."),
     ("doctor", "server", "Check that every span that ended is stored, pending or counted as dropped."),

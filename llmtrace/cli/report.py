@@ -29,4 +29,6 @@ def command(
     if as_json:
         click.echo(to_json(answer, indent=2))
     else:
-        tables.print_report(answer, totals.dicts()[0], chosen, submitted)
+        summary = totals.dicts()[0]
+        untagged = client.rows("untagged", {**chosen, "limit": 5}).dicts() if summary["untagged_calls"] else []
+        tables.print_report(answer, summary, chosen, submitted, untagged)

@@ -1,7 +1,7 @@
 """Answers as tables in a terminal: `rich`, loaded late."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from llmtrace.pricing import display
 from llmtrace.rendering import plain
+from llmtrace.rules import largest_origin
 from llmtrace.store.base import Rows
 
 KEY_COLUMNS = 32  # longer names of groups are folded
@@ -36,8 +37,12 @@ def print_report(
     totals: Mapping[str, Any],
     chosen: Mapping[str, Any],
     submitted: Mapping[str, Any] | None = None,
+    untagged: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """The table of `report`, and below it what the numbers do not cover: of the batches SUBMITTED, what is pending."""
+    """The table of `report`, and below it what the numbers do not cover.
+
+    SUBMITTED says what of the batches is pending, UNTAGGED where the calls without a feature were made.
+    """
     console = new_console()
     pending = pending_line(submitted) if submitted is not None else ""
     if not answer["total"]["calls"]:
@@ -56,6 +61,9 @@ def print_report(
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
     if pending:
         console.print(Text(pending, style="dim"))
+    origin = largest_origin(untagged, totals["untagged_calls"] or 0, totals["untagged_cost_usd"])
+    if origin is not None:
+        console.print(Text(f"{origin}: 'llmtrace rules suggest' writes a rule for it", style="dim"))
 
 
 def _report_table(answer: Mapping[str, Any], width: int) -> Table:

@@ -15,6 +15,7 @@ from llmtrace.ingest.pricing import price_again, price_span
 from llmtrace.model import Call, Span
 from llmtrace.pricing import PriceBook
 from llmtrace.providers import find_endpoint, find_provider
+from llmtrace.rules import is_ruled
 from llmtrace.store.base import PricedCall, Store
 from llmtrace.store.rows import environment_of, read_span
 
@@ -175,6 +176,8 @@ def _differs(row: dict[str, Any], priced: PricedCall) -> bool:
     call = priced.call
     batch_id = call.batch.id if call.batch is not None else None
     now = {**{name: getattr(call, name) for name in MADE_FOR}, "batch_id": batch_id}
+    if call.feature is None and is_ruled(row["feature_source"]):  # the span knows nothing of rules
+        now |= {"feature": row["feature"], "feature_source": row["feature_source"]}
     now |= {"called_by": priced.service, "called_in": priced.environment, "request_model": call.request.model}
     now |= {"cost_usd": priced.cost.total_usd, "cost_status": priced.cost.status}
     return any(row[name] != value for name, value in now.items()) or json.loads(row["tags"] or "{}") != call.tags

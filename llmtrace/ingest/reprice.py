@@ -18,7 +18,7 @@ from llmtrace.analytics.relations import CALLS_ALL, COST_ITEMS, SPANS
 from llmtrace.analytics.tables import CALLS
 from llmtrace.ingest.batches import BatchSettler
 from llmtrace.ingest.pricing import price_span
-from llmtrace.ingest.settle import find_settled
+from llmtrace.ingest.settle import find_settled, keep_feature
 from llmtrace.model import Cost
 from llmtrace.pricing import PriceBook
 from llmtrace.store.base import Batch, PricedCall, Store
@@ -28,7 +28,7 @@ BATCH_CALLS = 1000
 LIST_TIMEOUT_S = 120.0
 STATE = (
     "trace_id", "span_id", "revision", "usage_source", "duplicate_of", "request_model", "response_model", "cost_usd",
-    "cost_status",
+    "cost_status", "feature", "feature_source",
 )  # fmt: skip
 Key = tuple[str, str]
 Sums = dict[str, Decimal]
@@ -144,7 +144,7 @@ def _changed(store: Store, book: PriceBook, keys: Sequence[tuple[Any, ...]], fou
         if is_same and _sums(priced.cost) == items:
             continue
         found.add(row, items, priced.cost)
-        yield replace(priced, duplicate_of=row["duplicate_of"])
+        yield replace(keep_feature(priced, row), duplicate_of=row["duplicate_of"])
 
 
 def _latest(store: Store, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[dict[str, Any], Sums]]:

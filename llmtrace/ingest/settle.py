@@ -6,8 +6,9 @@ new revision, and the fetches are its duplicates. Source: https://developers.ope
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from llmtrace import semconv
 from llmtrace.ingest.pricing import price_again, price_span
@@ -97,10 +98,16 @@ class Settler:
             if priced is None:
                 continue
             has_usage = row["usage_source"] == "provider"
+            priced = keep_feature(priced, row)
             known = _Known(replace(priced, duplicate_of=row["duplicate_of"]), None, row["revision"], has_usage)
             if known.key not in found or found[known.key].revision < known.revision:
                 found[known.key] = known
         return found
+
+
+def keep_feature(priced: PricedCall, row: Mapping[str, Any]) -> PricedCall:
+    """PRICED with the feature that its ROW has: a rule may have named it, of which the span knows nothing."""
+    return replace(priced, call=replace(priced.call, feature=row["feature"], feature_source=row["feature_source"]))
 
 
 def find_settled(store: Store, book: PriceBook, priced: PricedCall) -> PricedCall | None:
@@ -167,5 +174,5 @@ def _of_responses(dialect: str, response_ids: Sequence[str]) -> str:
     from llmtrace.analytics.relations import CALLS_ALL, SPANS
 
     calls = CALLS_ALL.filter(CALLS_ALL.response_id.isin(list(response_ids)))
-    state = calls["trace_id", "span_id", "usage_source", "duplicate_of", "revision"]
+    state = calls["trace_id", "span_id", "usage_source", "duplicate_of", "revision", "feature", "feature_source"]
     return compile_expression(state.join(SPANS, ["trace_id", "span_id"]), dialect)

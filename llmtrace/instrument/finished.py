@@ -7,8 +7,9 @@ from llmtrace.instrument.body import BodyReader
 from llmtrace.instrument.errors import error_name, may_have_been_sent
 from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
+from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
 
 
@@ -49,8 +50,9 @@ def to_call(invocation: Invocation) -> Call:
 def made_for(invocation: Invocation) -> dict[str, Any]:
     """The fields of `Call` that say on whose behalf INVOCATION was made."""
     scope, settings = invocation.scope, invocation.settings
+    origin = (invocation.origin and quietly(origin_of, invocation.origin)) or Origin()
     if scope is None:
-        return {"feature": settings.feature, "feature_source": settings.feature_source}
+        return {"feature": settings.feature, "feature_source": settings.feature_source, "origin": origin}
     return {
         "feature": scope.feature or settings.feature,
         "feature_source": scope.feature_source if scope.feature else settings.feature_source,
@@ -59,6 +61,7 @@ def made_for(invocation: Invocation) -> dict[str, Any]:
         "tenant": scope.tenant,
         "prompt_version": scope.prompt_version,
         "tags": scope.tags,
+        "origin": origin,
     }
 
 

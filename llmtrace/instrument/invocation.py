@@ -18,6 +18,7 @@ from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.origin import look
 from llmtrace.instrument.quiet import log_incomplete, quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
@@ -63,10 +64,9 @@ class Invocation:
         "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
         "asked", "attempts", "call", "captures",
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
-        "http_status", "injected", "iterating", "parent_span_id", "permit", "prompt", "reader", "request",
-        "request_bytes",
-        "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
-        "started", "started_at_ns", "status", "subject", "trace_id", "was_shown",
+        "http_status", "injected", "iterating", "origin", "parent_span_id", "permit", "prompt", "reader", "request",
+        "request_bytes", "response", "response_bytes", "retries", "scope", "sent", "settings", "shared",
+        "span_id", "spoke_at", "started", "started_at_ns", "status", "subject", "trace_id", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +77,7 @@ class Invocation:
         self.started = time.perf_counter_ns()
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
         self.scope = scope_of_call()
+        self.origin = quietly(look)
         self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin

@@ -4,19 +4,19 @@ The application's threads put and go: they never wait for the disk, and `put` ma
 Where the disk does not take a batch, it is kept and tried again; what no longer fits the queue is dropped and counted.
 """
 
+import queue
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from llmtrace import codec, otlp_bytes
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
 from llmtrace.instrument.batch_intake import BatchIntake
 from llmtrace.instrument.batches import Lines
 from llmtrace.instrument.exporter import Exporter
-from llmtrace.instrument.figures import Figures
+from llmtrace.instrument.figures import Figures, Flush, meet_gevent
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import log_error, quietly
@@ -28,14 +28,6 @@ RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
 SPAN_BYTES = 2048
 BOUND_INTERVAL_S = 60.0
-
-
-class _Flush:
-    """A mark in the queue: set once all that was put before it is on disk."""
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.succeeded = False
 
 
 class Pipeline:
@@ -53,7 +45,7 @@ class Pipeline:
         self._folder, self._resource, self._service = folder, resource, service
         self._home = folder.parent
         self._exporter, self._on_written = exporter, on_written
-        self._queue: SimpleQueue[Invocation | Span | Lines | _Flush] = SimpleQueue()
+        self._queue: queue.SimpleQueue[Invocation | Span | Lines | Flush] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
         self._thread: threading.Thread | None = None
@@ -64,6 +56,7 @@ class Pipeline:
         self.process = new_process_name()
         self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
+        self._has_begun = False
         self._pending: list[Span] = []
         self._bounded_at = 0.0
 
@@ -73,9 +66,23 @@ class Pipeline:
             return
         with self._lock:
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
-                thread.start()
-                self._thread = thread
+                if type(self._queue) is not queue.SimpleQueue:  # gevent came since
+                    self._queue, self._hurry = meet_gevent(self._queue), threading.Event()
+                # Known before it runs: where it is a greenlet, others have their turn while it starts.
+                self._thread = threading.Thread(target=self._run, name="llmtrace-journal", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:
+                    self._thread = None
+                    raise
+
+    def begin(self) -> None:
+        """A call begins: run the thread, and have the counter there before the call ends."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.start()
+            self._queue.put(Flush())
+            self._hurry.set()
 
     @property
     def ended(self) -> int:
@@ -135,10 +142,10 @@ class Pipeline:
         if self._has_stopped:
             return not self._pending
         deadline = time.monotonic() + timeout_s
-        mark = _Flush()
+        mark = Flush()
+        self.start()
         self._queue.put(mark)
         self._hurry.set()
-        self.start()
         written = mark.done.wait(timeout_s) and mark.succeeded
         exported = self._exporter is None or self._exporter.flush(deadline)
         return written and exported
@@ -152,7 +159,7 @@ class Pipeline:
         self._closing = True
         if self._exporter is not None:
             self._exporter.close(deadline)
-        self._queue.put(_Flush())
+        self._queue.put(Flush())
         self._hurry.set()
         thread = self._thread
         if thread is not None:
@@ -170,7 +177,7 @@ class Pipeline:
 
         What the parent had in flight is the parent's to record; the child's copies of it end here.
         """
-        self._is_disowned = True
+        self._is_disowned, self._figures.tally = True, None
         self._writer.close()
         if self._counter is not None:
             self._counter.close()
@@ -191,18 +198,18 @@ class Pipeline:
             if self._closing and (written or marks):
                 return
 
-    def _wait_to_retry(self) -> "Invocation | Span | Lines | _Flush | None":
+    def _wait_to_retry(self) -> "Invocation | Span | Lines | Flush | None":
         self._hurry.wait(RETRY_INTERVAL_S)
         try:
             return self._queue.get_nowait()
-        except Empty:
+        except queue.Empty:
             return None
 
-    def _take(self, item: "Invocation | Span | Lines | _Flush | None") -> list[_Flush]:
+    def _take(self, item: "Invocation | Span | Lines | Flush | None") -> list[Flush]:
         """Turn what waits in the queue into spans; the marks among it."""
-        marks: list[_Flush] = []
+        marks: list[Flush] = []
         while item is not None:
-            if isinstance(item, _Flush):
+            if isinstance(item, Flush):
                 marks.append(item)
             elif isinstance(item, Lines) or (isinstance(item, Invocation) and not item.is_span):
                 self._expand(item)
@@ -214,7 +221,7 @@ class Pipeline:
                     self._pending.append(span)
             try:
                 item = self._queue.get_nowait()
-            except Empty:
+            except queue.Empty:
                 self._queued_bytes = 0
                 self._batches.is_idle()
                 break
@@ -279,10 +286,11 @@ class Pipeline:
     def _count(self) -> None:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
         if self._counter is None:
-            if not self.ended:
+            if not self._has_begun and not self.ended:
                 return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self.process, self._service)
+            self._figures.tally = self._counter.tally
         way_out = self._exporter
         self._counter.write(self.ended, self.dropped, way_out.sent if way_out else 0, way_out.dropped if way_out else 0)
 

@@ -192,7 +192,7 @@ class Patches:
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
         if endpoint.step == "upload" and body.get("purpose") != UPLOADED_FOR:
             return None
-        quietly(self.capture.pipeline.start)
+        quietly(self.capture.pipeline.begin)
         invocation = Invocation(self.capture.settings, self.capture.pipeline, self._family, endpoint, origin)
         if endpoint.step is not None:
             found = endpoint.matches.search(path_of(options.url))

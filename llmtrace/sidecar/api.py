@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from llmtrace.analytics.catalogue import catalogue
-from llmtrace.errors import LlmtraceError, QueryError, StoreError
+from llmtrace.errors import ConfigFileError, LlmtraceError, QueryError, StoreError
 from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
 from llmtrace.sidecar.body import BadBody, Bodies
@@ -35,6 +35,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
         Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
         Route("/api/v1/reprice", api.reprice, methods=["POST"]),
+        Route("/api/v1/rules", api.rules, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
 
@@ -92,6 +93,14 @@ class _Api:
 
     async def reprice(self, request: Request) -> Response:
         """Price calls anew: `{"filter": {"since": "7d", ...}, "dry_run": true}`; the answer is what changes."""
+        return await self._revise(request, self._loop.owner.reprice)
+
+    async def rules(self, request: Request) -> Response:
+        """Apply the rules to stored calls; asked and answered as in `reprice`."""
+        return await self._revise(request, self._loop.owner.apply_rules)
+
+    async def _revise(self, request: Request, revise: Callable[..., dict[str, Any]]) -> Response:
+        """The answer of REVISE, which changes the calls that REQUEST describes."""
         from starlette.concurrency import run_in_threadpool
 
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
@@ -106,10 +115,7 @@ class _Api:
             return _error(400, 'send {"filter": {"since": "7d"}, "dry_run": true}')
         if not isinstance(is_dry, bool):
             return _error(400, "dry_run is true or false")
-        return await run_in_threadpool(_guarded(self._run_reprice), chosen, is_dry)
-
-    def _run_reprice(self, chosen: dict[str, Any], is_dry: bool) -> Response:
-        return JSONResponse(plain(self._loop.owner.reprice(chosen, is_dry=is_dry)))
+        return await run_in_threadpool(_guarded(lambda: JSONResponse(plain(revise(chosen, is_dry=is_dry)))))
 
     async def sql(self, request: Request) -> Response:
         """The answer to `{"sql": "SELECT ...", "filter": {"since": "7d", ...}}`; the filter may be left out."""
@@ -138,7 +144,7 @@ def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
     def run(*args: Any) -> Response:
         try:
             response = handler(*args)
-        except QueryError as err:
+        except (QueryError, ConfigFileError) as err:
             return _error(400, str(err))
         except (StoreError, LlmtraceError) as err:
             return _error(503, str(err))
