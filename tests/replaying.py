@@ -18,6 +18,14 @@ from llmtrace.client import connect
 
 ROW_HEADER = "X-Row"
 PIECE_BYTES = 700
+FILE = ("harbour.bin", b"not really media")
+# What the operations that send a file send.
+FILES: Mapping[str, dict[str, Any]] = {
+    "image_edits": {"image": FILE},
+    "image_variations": {"image": FILE},
+    "transcriptions": {"file": FILE},
+    "translations": {"file": FILE},
+}
 
 
 @dataclass(frozen=True)
@@ -125,12 +133,23 @@ class Caller:
             "embeddings": (lambda: client.embeddings, "create"),
             "messages": (lambda: client.messages, "create"),
             "beta_messages": (lambda: client.beta.messages, "create"),
+            "images": (lambda: client.images, "generate"),
+            "image_edits": (lambda: client.images, "edit"),
+            "image_variations": (lambda: client.images, "create_variation"),
+            "speech": (lambda: client.audio.speech, "create"),
+            "transcriptions": (lambda: client.audio.transcriptions, "create"),
+            "translations": (lambda: client.audio.translations, "create"),
+            "moderations": (lambda: client.moderations, "create"),
+            "input_tokens": (lambda: client.responses.input_tokens, "count"),
+            "count_messages": (lambda: client.messages, "count_tokens"),
+            "beta_count_messages": (lambda: client.beta.messages, "count_tokens"),
         }[row.operation]
         bound = getattr(resource(), name)
         known = inspect.signature(bound).parameters
         body = dict(row.request)
-        if row.operation.endswith("messages"):
+        if row.operation in ("messages", "beta_messages"):
             body.setdefault("max_tokens", 1024)
+        body |= FILES.get(row.operation, {})
         if row.operation == "retrieve":
             body = {"response_id": row.response_id, **body}
         arguments = {k: v for k, v in body.items() if k in known and v is not None}
@@ -259,13 +278,22 @@ async def streamed_bytes_async(caller: Caller, row: Row) -> list[str]:
 def _read(result: Any) -> list[str]:
     if isinstance(result, Iterator):
         return [repr(item) for item in result]
-    return [repr(result)]
+    return [_told(result)]
 
 
 async def _read_async(result: Any) -> list[str]:
     if isinstance(result, AsyncIterator):
         return [repr(item) async for item in result]
-    return [repr(result)]
+    if isinstance(result, openai.AsyncBinaryResponse if hasattr(openai, "AsyncBinaryResponse") else ()):
+        return [repr(await result.read())]
+    return [_told(result)]
+
+
+def _told(result: Any) -> str:
+    """RESULT as the caller sees it, the bytes of a file for one that is."""
+    if isinstance(result, openai.HttpxBinaryResponseContent if hasattr(openai, "HttpxBinaryResponseContent") else ()):
+        return repr(result.content)
+    return repr(result)
 
 
 READERS = (streamed, streamed_lines, streamed_bytes, streamed_whole)

@@ -13,7 +13,7 @@ from llmtrace import semconv
 from llmtrace.ingest.pricing import price_again, price_span
 from llmtrace.model import Call
 from llmtrace.pricing import PriceBook
-from llmtrace.providers.openai_responses import FETCH_OPERATION
+from llmtrace.providers.uncharged import FETCH_OPERATION
 from llmtrace.store.base import PricedCall, Store
 from llmtrace.store.rows import read_span
 

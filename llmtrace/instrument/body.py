@@ -7,6 +7,12 @@ from typing import Any
 KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 DONE = b"[DONE]"
+MEDIA = ("audio/", "image/", "video/", "application/octet-stream")
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of CONTENT_TYPE may hold something to read: media is the caller's alone."""
+    return not content_type.startswith(MEDIA)
 
 
 class BodyReader:
@@ -16,11 +22,12 @@ class BodyReader:
     is therefore only kept.
     """
 
-    __slots__ = ("_is_events", "_kept", "_pieces", "_receive", "_rest")
+    __slots__ = ("_is_events", "_is_media", "_kept", "_pieces", "_receive", "_rest")
 
     def __init__(self, content_type: str, receive: Callable[[Any], object]) -> None:
         """Read a body of CONTENT_TYPE."""
         self._is_events = EVENT_STREAM in content_type
+        self._is_media = not is_text(content_type)
         self._receive = receive
         self._pieces: list[bytes] = []
         self._kept = 0
@@ -28,6 +35,8 @@ class BodyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take the next PIECE."""
+        if self._is_media:
+            return
         if self._kept > KEPT_BYTES:
             self._pieces.clear()
             return

@@ -15,7 +15,7 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, is_text
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
@@ -51,7 +51,7 @@ class Invocation:
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
         "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
         "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
-        "started", "started_at_ns", "status", "trace_id", "was_shown",
+        "started", "started_at_ns", "status", "trace_id", "units", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,7 @@ class Invocation:
         )
         self.fold: Fold | None = endpoint.new_fold() if stream and endpoint.new_fold is not None else None
         self.prompt = endpoint.prompt_texts(body) if stream else []
+        self.units = endpoint.read_units(body) if endpoint.read_units is not None else None
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
@@ -157,6 +158,7 @@ class Invocation:
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if is_raw or EVENT_STREAM not in content_type:
+            # What is no text is read by nobody here: its end is all that is of interest.
             self.reader = BodyReader(content_type, self.take)
 
     def feed(self, piece: bytes) -> None:
@@ -204,7 +206,7 @@ class Invocation:
 
     def keep_body(self, response: Any) -> None:
         """Keep the bytes of a RESPONSE that was read and not parsed; they are parsed off the call's path."""
-        if self.response is None:
+        if self.response is None and is_text(response.headers.get("content-type", "")):
             self.response_bytes = quietly(content_of, response)
 
     def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:

@@ -14,6 +14,7 @@ from llmtrace.providers import anthropic_complete
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
+from llmtrace.providers.uncharged import count_endpoint
 
 # The SDK's clients for other clouds, by the start of their class name after `Async`.
 CLIENTS: tuple[tuple[str, str], ...] = (
@@ -195,6 +196,7 @@ ENDPOINTS = (
         read_content=read_content,
     ),
     *anthropic_complete.ENDPOINTS,
+    count_endpoint("messages.count_tokens", r"/v1/messages/count_tokens$"),
 )
 
 FAMILY = Family(

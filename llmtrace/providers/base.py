@@ -14,6 +14,8 @@ from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
+# What speech and images are billed by where nothing is reported.
+REQUEST_UNITS = frozenset({"input_characters", "n", "size", "quality"})
 
 
 class InvalidUsage(Exception):
@@ -76,7 +78,8 @@ class Endpoint:
     """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
 
     `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
-    a stream tells its usage only when it is asked to.
+    a stream tells its usage only when it is asked to. `read_units` reads what of the request is billed where the answer
+    tells no usage. `is_countable`: what an answer that breaks off has cost can be counted from its texts.
     """
 
     name: str
@@ -89,6 +92,8 @@ class Endpoint:
     prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
     read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
     usage_on_request: bool = False
+    read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
+    is_countable: bool = True
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
@@ -121,6 +126,16 @@ class Family(UsageFamily):
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
+
+
+def counts_tokens(usage: RawUsage) -> bool:
+    """Whether USAGE counts tokens, rather than seconds, characters or images."""
+    return any(key.endswith("_tokens") for key in usage)
+
+
+def is_of_request(usage: RawUsage | None) -> bool:
+    """Whether USAGE is what was asked for and made, which is billed where the provider reports no usage."""
+    return bool(usage) and set(usage or ()) <= REQUEST_UNITS
 
 
 def as_int(value: Any) -> int | None:

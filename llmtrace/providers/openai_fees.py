@@ -4,7 +4,7 @@ Sources: https://developers.openai.com/api/docs/pricing, https://developers.open
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage
@@ -13,6 +13,8 @@ from llmtrace.providers.base import as_list, as_mapping, as_text, count, measure
 # Some smaller models bill what a search found as a fixed block of input tokens; the price page says which.
 SEARCH_BLOCK_TOKENS = 8000
 SEARCH_BLOCK_ASSUMED = "a search's block of 8,000 input tokens is taken not to be in the usage"
+
+DURATION_ASSUMED = "no usage came: billed by the duration of the audio, rounded up to a second"
 
 
 def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
@@ -27,6 +29,8 @@ def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
     has_tokens = "input_tokens" in usage or "prompt_tokens" in usage
     if not has_tokens and (seconds := measure(usage, "seconds")) is not None:
         return [Quantity("seconds", seconds, "second")]
+    if not has_tokens and (duration := measure(usage, "duration")) is not None:
+        return [Quantity("seconds", duration.to_integral_value(ROUND_CEILING), "second", assumption=DURATION_ASSUMED)]
     characters = count(usage, "input_characters")
     if characters is not None:
         return [Quantity("characters", Decimal(characters), "character")]
@@ -34,6 +38,20 @@ def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
         made = {key: value for key in ("size", "quality") if (value := as_text(usage.get(key))) is not None}
         return [Quantity("image", Decimal(require(usage, "n")), "image", when=made)]
     return []
+
+
+def drawn(usage: RawUsage) -> list[Quantity]:
+    """What a text model used that drew an image, as SVG: told beside the usage of the image model, and not in it.
+
+    Raises:
+        InvalidUsage: a number of tokens is no count.
+    """
+    told = as_mapping(usage.get("svg_usage"))
+    if not told:
+        return []
+    model = as_text(told.get("model"))
+    amounts = (("input_uncached", "input_tokens"), ("output", "output_tokens"))
+    return [Quantity(part, Decimal(require(told, name)), model=model) for part, name in amounts]
 
 
 def tools(stated: Mapping[str, Any]) -> list[Quantity]:

@@ -8,12 +8,22 @@ https://developers.openai.com/api/docs/guides/priority-processing
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import azure_usage, openai_fees
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require
+from llmtrace.providers.base import (
+    Billing,
+    InvalidUsage,
+    as_mapping,
+    as_text,
+    count,
+    counts_tokens,
+    read_count,
+    require,
+)
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -76,13 +86,19 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
 def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
     counted = openai_fees.counted_otherwise(usage, endpoint)
+    drawn = openai_fees.drawn(usage)
+    if drawn and not counts_tokens(usage):
+        counted = [*counted, *drawn]
     if counted:
-        return _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+        terms = _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+        assumed = next((q.assumption for q in counted if q.assumption), None)
+        return terms if assumed is None else replace(terms, assumption=assumed)
     total_in = require(usage, *INPUT)
     quantities = [
         *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
         *_output(_details(usage, *OUTPUT_DETAILS), count(usage, *OUTPUT) or 0, endpoint),
         *openai_fees.tools(stated),
+        *drawn,
     ]
     return _terms(tuple(quantities), stated, total_in)
 

@@ -144,7 +144,7 @@ def test_who_answers_an_anthropic_client(client: str, provider: str) -> None:
         ("get", "/responses/resp_1?stream=true", "responses.retrieve"),
         ("get", "/responses/resp_1/input_items", None),
         ("post", "/responses/resp_1/cancel", None),
-        ("post", "/responses/input_tokens", None),
+        ("post", "/responses/input_tokens", "responses.input_tokens"),
         ("delete", "/responses/resp_1", None),
         ("post", "/completions", "completions"),
         ("post", "/embeddings", "embeddings"),
@@ -160,7 +160,7 @@ def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected:
     [
         ("/v1/messages", "messages"),
         ("/v1/messages?beta=true", "messages"),
-        ("/v1/messages/count_tokens", None),
+        ("/v1/messages/count_tokens", "messages.count_tokens"),
         ("/v1/messages/batches", None),
         ("/v1/complete", "complete"),
     ],
