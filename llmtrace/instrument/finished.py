@@ -102,7 +102,7 @@ def _count(invocation: Invocation, response: Response, status: CallStatus) -> tu
 def _with_units(invocation: Invocation, response: Response) -> Response:
     """RESPONSE with what the request is billed by, where the provider answered it and told no count of tokens."""
     units, told, status = invocation.units, response.usage or {}, invocation.http_status
-    if units is None or status is None or not 200 <= status < 300 or counts_tokens(told):
+    if units is None or status is None or not 200 <= status < 300 or (told and counts_tokens(told)):
         return response
     means = find_usage(invocation.request.provider) or invocation.family
     return replace(response, usage={**units, **told}) if means is invocation.family else response

@@ -10,11 +10,13 @@ from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.cost import PricingFacts, price_usage
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import counts_tokens, is_of_request
+from llmtrace.providers.later import MADE_LATER
 from llmtrace.providers.uncharged import UNCHARGED
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
 UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
+STARTED = "what it started tells its usage when it is fetched later"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
@@ -31,7 +33,8 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     if uncharged is not None:
         return Cost("not_billed", Decimal(0), reason=uncharged, price_book=book.version)
     if _is_unfinished(call):
-        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
+        reason = UNFINISHED if call.request.endpoint == "responses" else STARTED
+        return Cost("unpriced", None, reason=reason, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
@@ -51,9 +54,9 @@ def price_call(book: PriceBook, call: Call) -> Cost:
 
 
 def _is_unfinished(call: Call) -> bool:
-    """Whether CALL made a response in the background: its usage comes when that is fetched."""
-    is_response = call.request.endpoint == "responses" and call.response.id is not None
-    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
+    """Whether CALL started what goes on in the background: its usage comes when that is fetched."""
+    is_started = call.request.endpoint in MADE_LATER and call.response.id is not None
+    return is_started and call.usage_source == "missing" and call.response.finish_reasons is None
 
 
 def billed_usage(call: Call) -> RawUsage | None:

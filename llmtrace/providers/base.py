@@ -14,6 +14,11 @@ from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
+# What is billed by something else than its tokens, or by the tokens of several models.
+MEASURES = frozenset({
+    "seconds", "duration", "input_characters", "n", "trained_tokens", "per_model_usage", "svg_usage", "session",
+})  # fmt: skip
+TOKENS = frozenset({"input_tokens", "prompt_tokens"})
 # What speech and images are billed by where nothing is reported.
 REQUEST_UNITS = frozenset({"input_characters", "n", "size", "quality"})
 
@@ -129,8 +134,8 @@ class Family(UsageFamily):
 
 
 def counts_tokens(usage: RawUsage) -> bool:
-    """Whether USAGE counts tokens, rather than seconds, characters or images."""
-    return any(key.endswith("_tokens") for key in usage)
+    """Whether USAGE counts the tokens of an answer, rather than seconds, characters, images or what else is billed."""
+    return not MEASURES & set(usage) or bool(TOKENS & set(usage))
 
 
 def is_of_request(usage: RawUsage | None) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from llmtrace.providers import openai_chat, openai_media, openai_responses
+from llmtrace.providers import openai_chat, openai_media, openai_responses, openai_work
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
 from llmtrace.providers.uncharged import count_endpoint
@@ -17,6 +17,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *openai_chat.ENDPOINTS,
     *openai_responses.ENDPOINTS,
     *openai_media.ENDPOINTS,
+    *openai_work.ENDPOINTS,
     count_endpoint("responses.input_tokens", r"/responses/input_tokens$"),
     Endpoint(
         name="moderations",

@@ -17,6 +17,7 @@ from llmtrace.providers import azure_usage, openai_fees
 from llmtrace.providers.base import (
     Billing,
     InvalidUsage,
+    as_list,
     as_mapping,
     as_text,
     count,
@@ -44,6 +45,8 @@ CACHE_WRITES = {None: "cache_write", "30m": "cache_write", "12h": "cache_write_1
 
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words: the totals are OpenAI's own."""
+    if "per_model_usage" in usage:
+        return _sum_up(usage)
     into, out = _details(usage, *INPUT_DETAILS), _details(usage, *OUTPUT_DETAILS)
     return Usage(
         input_tokens=read_count(usage, *INPUT),
@@ -54,6 +57,21 @@ def normalise(usage: RawUsage) -> Usage:
         input_audio_tokens=read_count(into, "audio_tokens"),
         output_audio_tokens=read_count(out, "audio_tokens"),
         image_tokens=read_count(into, "image_tokens"),
+    )
+
+
+def _sum_up(usage: RawUsage) -> Usage:
+    """USAGE of several models in one piece of work."""
+    parts = [as_mapping(part) for part in as_list(usage.get("per_model_usage"))]
+
+    def total(name: str) -> int | None:
+        told = [n for part in parts if (n := read_count(part, name)) is not None]
+        return sum(told) if told else None
+
+    return Usage(
+        input_tokens=total("prompt_tokens"),
+        cached_input_tokens=total("cached_tokens"),
+        output_tokens=total("completion_tokens"),
     )
 
 

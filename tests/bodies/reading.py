@@ -30,6 +30,7 @@ COLUMNS = (
 # Whose event streams name each event by its type, and which end with [DONE].
 NAMED_EVENTS = frozenset({
     "messages", "beta_messages", "complete", "responses", "retrieve", "images", "image_edits", "transcriptions",
+    "agent_events",
 })  # fmt: skip
 KEYS = frozenset({
     "name", "operation", "provider", "request", "response_id", "status", "headers", "json", "text", "events",

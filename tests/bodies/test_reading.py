@@ -16,11 +16,12 @@ ROWS = [row for row, _ in BODIES]
 HTTP_ERRORS = {400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 529}
 COST_STATUSES = {
     "exact", "estimated", "lower_bound", "partial", "unpriced", "invalid_usage", "not_billed", "committed",
+    "provider_reported",
 }  # fmt: skip
-# Realtime and agents are priced and not captured: their bills are in tests/pricing/test_units.py.
+# Of realtime, whose events are in tests/instrument/test_sockets.py; and of sessions, which are told without this key.
 PRICED_ONLY = {"cached_tokens_details", "output_token_details", "session"}
-# Counted here, of the request; and told beside the usage.
-ELSEWHERE = {"input_characters", "duration", "svg_usage"}
+# Counted here, of the request; and told beside a usage object, or without one.
+ELSEWHERE = {"input_characters", "duration", "svg_usage", "trained_tokens", "size", "multiagent"}
 
 
 class Recording(dict[str, Any]):
