@@ -116,12 +116,25 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Where a call is one request of a batch: the batch's id, its own id in it, and the file its result was read from.
+
+    `id` is None where only the file is known.
+    """
+
+    id: str | None = None
+    custom_id: str | None = None
+    file_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One finished call to a provider: what a row of the `calls` relation is made from.
 
     Ids are lower-case hex. Times are nanoseconds since the epoch (UTC) and seconds. `usage` is normalised;
     `response.usage` is the provider's own. `request_sent` is False where no connection was ever made, so that nothing
     can have been billed. `usage_complete` is False where the stream ended before the provider's final count.
+    `batch` is set where it is a request of a batch: such a call starts when the batch is created, and has no duration.
     """
 
     trace_id: str
@@ -151,6 +164,7 @@ class Call:
     prompt_version: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = None
+    batch: BatchRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +221,8 @@ class Price:
     """One dated row of the price book: the price of one component of one model under one set of conditions.
 
     `rate_usd` is what the provider prints, for `per` units. `valid_to` is exclusive; `guaranteed_until` is the last
-    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own.
+    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own,
+    `genai-prices` for one of that list.
     """
 
     id: str
@@ -225,14 +240,15 @@ class Price:
     source_note: str | None
     verified_at: str
     confidence: str
-    layer: Literal["book", "override"] = "book"
+    layer: Literal["book", "override", "genai-prices"] = "book"
 
 
 @dataclass(frozen=True, slots=True)
 class CostItem:
     """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced.
 
-    `layer` is where the price comes from: `book`, or `override` where the user's own prices had a part in it.
+    `layer` is where the price comes from: `provider` (it reported the amount), `override` where the user's own prices
+    had a part in it, `book`, or `genai-prices`.
     """
 
     component: str

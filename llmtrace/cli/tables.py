@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmtrace.pricing import display
 from llmtrace.rendering import plain
 from llmtrace.store.base import Rows
 
@@ -30,10 +31,19 @@ def new_console() -> Console:
     return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
-def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """The table of `report`, and below it what the numbers do not cover."""
+def print_report(
+    answer: Mapping[str, Any],
+    totals: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    submitted: Mapping[str, Any] | None = None,
+) -> None:
+    """The table of `report`, and below it what the numbers do not cover: of the batches SUBMITTED, what is pending."""
     console = new_console()
+    pending = pending_line(submitted) if submitted is not None else ""
     if not answer["total"]["calls"]:
+        if pending:
+            console.print(Text(f"No calls yet: {pending}."))
+            return
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
             console.print(
@@ -41,7 +51,11 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
             )
         return
     console.print(_report_table(answer, console.width))
+    if "currency" in answer and answer["total"]["cost_usd"] is not None:
+        console.print(Text(f"total {display.show(answer['total']['cost_usd'], answer['currency'])}"))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
+    if pending:
+        console.print(Text(pending, style="dim"))
 
 
 def _report_table(answer: Mapping[str, Any], width: int) -> Table:
@@ -103,6 +117,14 @@ def coverage_line(total: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
     return " · ".join(parts) + "\n" + period
 
 
+def pending_line(submitted: Mapping[str, Any]) -> str:
+    """How many requests of the batches SUBMITTED have no known cost yet; empty where none."""
+    pending, uncounted = submitted["pending"] or 0, submitted["uncounted_batches"] or 0
+    parts = [f"{pending:,} batch request{'s' * (pending != 1)}"] if pending else []
+    parts += [f"{uncounted:,} batch{'es' * (uncounted != 1)} of unknown size"] if uncounted else []
+    return f"{' and '.join(parts)} pending: priced when their results are read" if parts else ""
+
+
 def print_rows(rows: Rows) -> None:
     """ROWS as a plain table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -156,7 +178,10 @@ def money(value: str | Decimal | None) -> str:
 
 def exact_money(value: str | Decimal | None) -> str:
     """VALUE in dollars to the last digit; unknown is a dash."""
-    return NOTHING if value is None else f"${Decimal(value):,f}"
+    if value is None:
+        return NOTHING
+    amount = Decimal(value)
+    return f"{'-' if amount < 0 else ''}${abs(amount):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

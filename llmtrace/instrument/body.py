@@ -7,7 +7,8 @@ from typing import Any
 KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 DONE = b"[DONE]"
-MEDIA = ("audio/", "image/", "video/", "application/octet-stream")
+LINES_BYTES = 256 * 1024
+MEDIA = ("audio/", "image/", "video/")
 
 
 def is_text(content_type: str) -> bool:
@@ -80,3 +81,34 @@ class BodyReader:
             return  # the caller's to find out
         if isinstance(parsed, dict):
             self._receive(parsed)
+
+
+class LineReader:
+    """Sees the decoded bytes of a response of JSON lines, and gives them on in blocks of whole lines, unparsed."""
+
+    __slots__ = ("_block", "_give")
+
+    def __init__(self, give: Callable[[bytes], object]) -> None:
+        """GIVE blocks on."""
+        self._give = give
+        self._block = bytearray()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next PIECE."""
+        self._block += piece
+        if len(self._block) >= LINES_BYTES and b"\n" in piece:
+            end = self._block.rindex(b"\n") + 1
+            whole, self._block = bytes(self._block[:end]), self._block[end:]
+            self._give(whole)
+
+    def finish(self) -> None:
+        """The caller has read to the end, or as far as it will: the last line may be no whole one."""
+        block, self._block = bytes(self._block), bytearray()
+        if block:
+            self._give(block)
+
+
+def content_of(message: Any) -> bytes | None:
+    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
+    content = message.content if message is not None else None
+    return content if isinstance(content, bytes) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
-from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.cost import GENERIC, PricingFacts, price_usage
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import counts_tokens, is_of_request
 from llmtrace.providers.later import MADE_LATER
@@ -15,6 +15,7 @@ from llmtrace.providers.uncharged import UNCHARGED
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
+NOT_ANSWERED = "of a batch, only the requests that were answered are billed"
 UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
 STARTED = "what it started tells its usage when it is fetched later"
 
@@ -32,6 +33,8 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     uncharged = UNCHARGED.get(call.request.operation)
     if uncharged is not None:
         return Cost("not_billed", Decimal(0), reason=uncharged, price_book=book.version)
+    if call.batch is not None and call.status != "ok" and call.response.usage is None:
+        return Cost("not_billed", Decimal(0), reason=NOT_ANSWERED, price_book=book.version)
     if _is_unfinished(call):
         reason = UNFINISHED if call.request.endpoint == "responses" else STARTED
         return Cost("unpriced", None, reason=reason, price_book=book.version)
@@ -68,7 +71,7 @@ def billed_usage(call: Call) -> RawUsage | None:
         return reported
     if reported is not None and "output_tokens" in reported:
         return {**reported, "output_tokens": call.usage.output_tokens}
-    family = find_usage(call.request.provider)
+    family = find_usage(call.request.provider) or find_usage(GENERIC)
     return None if family is None else family.denormalise(call.usage)
 
 
@@ -85,6 +88,8 @@ def _counts_output(call: Call) -> bool:
 def call_conditions(call: Call) -> Mapping[str, Any]:
     """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
+    if call.batch is not None:
+        conditions["batch"] = True
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier
     if call.request.cache_ttl is not None:

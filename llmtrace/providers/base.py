@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
+from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
@@ -78,13 +79,18 @@ def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_st
     return Content()
 
 
+BatchStep: TypeAlias = Literal["upload", "create", "retrieve", "results"]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
 
     `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
     a stream tells its usage only when it is asked to. `read_units` reads what of the request is billed where the answer
-    tells no usage. `is_countable`: what an answer that breaks off has cost can be counted from its texts.
+    tells no usage. `is_countable`: what an answer that breaks off has cost can be counted from its texts. `step`: it is
+    no call, but a step in the life of a batch of them; the group `id` of `matches` then names the batch, or the file
+    with its results.
     """
 
     name: str
@@ -99,6 +105,31 @@ class Endpoint:
     usage_on_request: bool = False
     read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
     is_countable: bool = True
+    step: BatchStep | None = None
+
+
+def batch_endpoint(name: str, step: BatchStep, method: str, matches: str) -> Endpoint:
+    """The endpoint NAME for STEP of a batch."""
+    return Endpoint(
+        name, f"{step}_batch", method, re.compile(matches), lambda body: {}, lambda body: Response(), step=step
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How an API tells of batches.
+
+    `read_states` reads one batch or a list of them. `read_asked` reads, of the request that creates one, how many
+    requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
+    with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
+    `results_are_files`: files may as well hold something else.
+    """
+
+    read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
+    read_asked: Callable[[Mapping[str, Any]], tuple[int | None, tuple[str, ...]]]
+    read_result: Callable[[Mapping[str, Any], str], BatchResult | None]
+    find_path: Callable[[Mapping[str, Any]], str | None]
+    results_are_files: bool
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
@@ -131,6 +162,7 @@ class Family(UsageFamily):
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
+    batches: Batches | None = None
 
 
 def counts_tokens(usage: RawUsage) -> bool:
