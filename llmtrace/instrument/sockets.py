@@ -115,8 +115,7 @@ class Socket:
         if kind in READ:
             self._read(kind, json.loads(data))
         elif kind in NESTED:
-            nested = as_mapping(event.event)
-            self._read_nested(nested if nested else json.loads(data)["event"])
+            self._read_nested(as_mapping(json.loads(data).get("event")))
         elif isinstance(kind, str) and kind.endswith(".delta"):
             self._spoke(kind, getattr(event, "response_id", None), getattr(event, "delta", None))
 
@@ -156,7 +155,9 @@ class Socket:
 
     def _read_response(self, kind: str, event: Any) -> None:
         body = as_mapping(event.get("response"))
-        key = as_text(body.get("id")) or ""
+        key = as_text(body.get("id"))
+        if key is None:
+            return
         if key not in self._open:
             self._open[key] = self._begin(self._endpoint, as_text(body.get("model")) or self._model, stream=True)
         self._open[key].take(event)
@@ -206,11 +207,11 @@ class Socket:
 
 
 def _place_of(connection: Any) -> tuple[str | None, int | None, str | None]:
-    """Host and port that CONNECTION is with, and the model that its address names."""
-    socket = connection._connection
-    request = socket.request
+    """Host and port that CONNECTION is with, and the model that its address names, as far as it tells."""
+    request = getattr(getattr(connection, "_connection", None), "request", None)
+    if request is None:
+        return None, None, None
     host = urlsplit("//" + request.headers["Host"])
     query = parse_qs(urlsplit(request.path).query)
     model = next((values[0] for name in ("model", "deployment") if (values := query.get(name))), None)
-    is_secure = getattr(getattr(socket, "transport", None), "get_extra_info", lambda name: None)("ssl_object")
-    return host.hostname, host.port or (443 if is_secure or host.hostname != "127.0.0.1" else 80), model
+    return host.hostname, host.port or 443, model
