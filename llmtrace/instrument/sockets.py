@@ -178,16 +178,20 @@ class Socket:
         self._model = as_text(session.get("model")) or self._model
         self._transcriber = transcriber_of(session) or self._transcriber
         session_id = as_text(session.get("id"))
-        if kind == "session.started" and session_id is not None and session_id not in self._patches.sessions:
-            # Another connection of this process may follow the same session: it is one call.
-            self._patches.sessions.add(session_id)
-            self._session_id = session_id
-            self._session = self._begin(LIVE, self._model, stream=True)
-        if self._session is not None and kind in ("session.started", "session.closed"):
+        if self._endpoint is RESPONSE and session_id is not None:
+            self._follow(session_id)
+        if self._session is not None:
             self._session.take(event)
             if kind == "session.closed":
                 self._session.end("ok")
                 self._session = None
+
+    def _follow(self, session_id: str) -> None:
+        """A live session is one call, though another connection of this process may follow it too."""
+        if session_id not in self._patches.sessions:
+            self._patches.sessions.add(session_id)
+            self._session_id = session_id
+            self._session = self._begin(LIVE, self._model, stream=True)
 
     def _tell(self, endpoint: Endpoint, model: str | None, body: Any) -> None:
         """A call that one event tells all of."""
