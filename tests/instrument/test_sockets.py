@@ -265,11 +265,9 @@ def test_a_live_session_that_is_cut_off_has_the_seconds_that_were_told(home: Pat
 def test_a_live_session_that_two_connections_follow_is_one_call(home: Path) -> None:
     llmtrace.instrument(home=home)
     closed = live("session.closed", reason="expired", usage={"seconds": 3.0})
-    with (
-        talk([live("session.started")], [[told(3.0), closed]]) as address,
-        openai.OpenAI(api_key="k", base_url=f"http://{address}/v1", websocket_base_url=f"ws://{address}/v1") as client,
-    ):
-        with client.live.connect() as first, client.live.sideband.connect(session_id="live_1") as second:
+    with talk([live("session.started")], [[told(3.0), closed]]) as address:
+        client = openai.OpenAI(api_key="k", base_url=f"http://{address}/v1", websocket_base_url=f"ws://{address}/v1")
+        with client, client.live.connect() as first, client.live.sideband.connect(session_id="live_1") as second:
             for connection in (first, second):
                 connection.send({"type": "session.close"})
                 assert [event.type for event in connection][-1] == "session.closed"
