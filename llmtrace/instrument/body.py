@@ -8,6 +8,12 @@ KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 DONE = b"[DONE]"
 LINES_BYTES = 256 * 1024
+MEDIA = ("audio/", "image/", "video/")
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of CONTENT_TYPE may hold something to read: media is the caller's alone."""
+    return not content_type.startswith(MEDIA)
 
 
 class BodyReader:
@@ -17,11 +23,12 @@ class BodyReader:
     is therefore only kept.
     """
 
-    __slots__ = ("_is_events", "_kept", "_pieces", "_receive", "_rest")
+    __slots__ = ("_is_events", "_is_media", "_kept", "_pieces", "_receive", "_rest")
 
     def __init__(self, content_type: str, receive: Callable[[Any], object]) -> None:
         """Read a body of CONTENT_TYPE."""
         self._is_events = EVENT_STREAM in content_type
+        self._is_media = not is_text(content_type)
         self._receive = receive
         self._pieces: list[bytes] = []
         self._kept = 0
@@ -29,6 +36,8 @@ class BodyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take the next PIECE."""
+        if self._is_media:
+            return
         if self._kept > KEPT_BYTES:
             self._pieces.clear()
             return
@@ -97,3 +106,9 @@ class LineReader:
         block, self._block = bytes(self._block), bytearray()
         if block:
             self._give(block)
+
+
+def content_of(message: Any) -> bytes | None:
+    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
+    content = message.content if message is not None else None
+    return content if isinstance(content, bytes) else None

@@ -21,6 +21,7 @@ from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.routes import Routes
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
+from llmtrace.instrument.sockets import SocketPatches
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
@@ -68,7 +69,7 @@ class Capture:
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
-        self._patches: list[Patches] = []
+        self._patches: list[Patches | SocketPatches] = []
         self._imports: PatchOnImport | None = None
         self._is_closed = False
         self._other_imports: list[PatchOnImport] = []
@@ -147,6 +148,8 @@ class Capture:
         family = find_family(module.__name__.partition(".")[0])
         if family is not None:
             self._patches.append(Patches(module, family, self))
+            if family.sdk == "openai":
+                self._patches.append(SocketPatches(family, self))
             if self.shared_spans is not None:
                 self._silenced.append(SilencedTracing(module))
 

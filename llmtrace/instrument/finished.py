@@ -1,5 +1,6 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
+from llmtrace.providers.base import counts_tokens, is_of_request
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -22,6 +24,8 @@ def to_call(invocation: Invocation) -> Call:
     response = fold.response() if fold is not None else invocation.response or Response()
     status, error_type = _outcome(invocation, response)
     usage, source, complete = _count(invocation, response, status)
+    response = _with_units(invocation, response)
+    source = "missing" if is_of_request(response.usage) else source
     return Call(
         trace_id=invocation.trace_id,
         span_id=invocation.span_id,
@@ -99,11 +103,22 @@ def _count(invocation: Invocation, response: Response, status: CallStatus) -> tu
     partial = quietly(meaning.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
+    if not invocation.endpoint.is_countable:
+        return (Usage(), "missing", True) if partial is None else (partial, "provider", False)
     # The provider's last word was a failure before any output: what that costs, it does not say.
     is_silent = not invocation.first_chunk_at or (fold.complete and not invocation.spoke_at)
     if status == "error" and is_silent:
         return partial or Usage(), "missing", True
     return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
+
+
+def _with_units(invocation: Invocation, response: Response) -> Response:
+    """RESPONSE with what the request is billed by, where the provider answered it and told no count of tokens."""
+    units, told, status = invocation.units, response.usage or {}, invocation.http_status
+    if units is None or status is None or not 200 <= status < 300 or (told and counts_tokens(told)):
+        return response
+    means = find_usage(invocation.request.provider) or invocation.family
+    return replace(response, usage={**units, **told}) if means is invocation.family else response
 
 
 def _estimate(invocation: Invocation, partial: Usage) -> Usage:

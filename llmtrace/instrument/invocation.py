@@ -16,7 +16,7 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.origin import look
 from llmtrace.instrument.quiet import log_incomplete, quietly
@@ -66,7 +66,7 @@ class Invocation:
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
         "http_status", "injected", "iterating", "origin", "parent_span_id", "permit", "prompt", "reader", "request",
         "request_bytes", "response", "response_bytes", "retries", "scope", "sent", "settings", "shared",
-        "span_id", "spoke_at", "started", "started_at_ns", "status", "subject", "trace_id", "was_shown",
+        "span_id", "spoke_at", "started", "started_at_ns", "status", "subject", "trace_id", "units", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +92,7 @@ class Invocation:
         )
         self.fold: Fold | None = endpoint.new_fold() if stream and endpoint.new_fold is not None else None
         self.prompt = endpoint.prompt_texts(body) if stream else []
+        self.units = endpoint.read_units(body) if endpoint.read_units is not None else None
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
@@ -243,7 +244,7 @@ class Invocation:
 
     def keep_body(self, response: Any) -> None:
         """Keep the bytes of a RESPONSE that was read and not parsed; they are parsed off the call's path."""
-        if self.response is None:
+        if self.response is None and is_text(response.headers.get("content-type", "")):
             self.response_bytes = quietly(content_of, response)
 
     def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
@@ -301,12 +302,6 @@ def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
         if context.is_valid:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return (scope.trace_id if scope is not None else new_trace_id()), None
-
-
-def content_of(message: Any) -> bytes | None:
-    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
-    content = message.content if message is not None else None
-    return content if isinstance(content, bytes) else None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

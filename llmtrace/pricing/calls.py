@@ -9,12 +9,15 @@ from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.cost import GENERIC, PricingFacts, price_usage
 from llmtrace.providers import find_usage
-from llmtrace.providers.openai_responses import FETCH_OPERATION
+from llmtrace.providers.base import counts_tokens, is_of_request
+from llmtrace.providers.later import MADE_LATER
+from llmtrace.providers.uncharged import UNCHARGED
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
 NOT_ANSWERED = "of a batch, only the requests that were answered are billed"
 UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
+STARTED = "what it started tells its usage when it is fetched later"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
@@ -27,12 +30,14 @@ TOOL_CONDITIONS = {
 
 def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
-    if call.request.operation == FETCH_OPERATION:
-        return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    uncharged = UNCHARGED.get(call.request.operation)
+    if uncharged is not None:
+        return Cost("not_billed", Decimal(0), reason=uncharged, price_book=book.version)
     if call.batch is not None and call.status != "ok" and call.response.usage is None:
         return Cost("not_billed", Decimal(0), reason=NOT_ANSWERED, price_book=book.version)
     if _is_unfinished(call):
-        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
+        reason = UNFINISHED if call.request.endpoint == "responses" else STARTED
+        return Cost("unpriced", None, reason=reason, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
@@ -52,16 +57,16 @@ def price_call(book: PriceBook, call: Call) -> Cost:
 
 
 def _is_unfinished(call: Call) -> bool:
-    """Whether CALL made a response in the background: its usage comes when that is fetched."""
-    is_response = call.request.endpoint == "responses" and call.response.id is not None
-    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
+    """Whether CALL started what goes on in the background: its usage comes when that is fetched."""
+    is_started = call.request.endpoint in MADE_LATER and call.response.id is not None
+    return is_started and call.usage_source == "missing" and call.response.finish_reasons is None
 
 
 def billed_usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
-    if call.usage_source == "missing":
-        return None
     reported = call.response.usage
+    if call.usage_source == "missing":
+        return reported if is_of_request(reported) else None
     if reported is not None and call.usage_source == "provider":
         return reported
     if reported is not None and "output_tokens" in reported:
@@ -74,6 +79,8 @@ def _counts_output(call: Call) -> bool:
     """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
     usage = call.response.usage
     if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+        return True
+    if not counts_tokens(usage):
         return True
     return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 

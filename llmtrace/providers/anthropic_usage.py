@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, as_mapping, as_text, count, measure, read_count, require
+from llmtrace.providers.base import Billing, as_mapping, as_money, as_text, count, measure, read_count, require
 
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.
@@ -32,6 +32,7 @@ def normalise(usage: RawUsage) -> Usage:
 
     Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
     """
+    usage = as_mapping(usage.get("session")) or usage
     turns = [usage, *_billed_apart(usage)]
     fresh = read_count(usage, "input_tokens")
     inputs = [read_count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
@@ -64,7 +65,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: a count is negative, or there is no input count.
     """
-    session = as_mapping(usage.get("session"))
+    session, reported_usd = as_mapping(usage.get("session")), _list_cost(usage)
     usage = session or usage
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
@@ -77,7 +78,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     if searches:
         quantities.append(Quantity("web_search", Decimal(searches), "call"))
     # A managed agent's session is billed by its running time too.
-    hours = measure(session, "running_hours")
+    hours = _hours(session)
     if hours:
         quantities.append(Quantity("session_hour", hours, "hour"))
     tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
@@ -96,7 +97,21 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         conditions,
         committed=tier == "priority",
         refused=refused,
+        reported_usd=reported_usd,
     )
+
+
+def _hours(session: Mapping[str, Any]) -> Decimal:
+    """How long SESSION ran."""
+    hours, active_s = measure(session, "running_hours"), measure(session, "active_seconds")
+    return hours if hours is not None else (active_s or Decimal(0)) / 3600
+
+
+def _list_cost(usage: RawUsage) -> Decimal | None:
+    """What the session of USAGE cost, where several agents took part: their models are not told. It is in cents."""
+    cost = as_mapping(as_mapping(usage.get("session")).get("list_cost"))
+    cents = as_money(cost.get("amount")) if usage.get("multiagent") and cost.get("currency") == "USD" else None
+    return None if cents is None else cents / 100
 
 
 def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Quantity]:

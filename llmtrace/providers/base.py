@@ -15,6 +15,13 @@ from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Response
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
+# What is billed by something else than its tokens, or by the tokens of several models.
+MEASURES = frozenset({
+    "seconds", "duration", "input_characters", "n", "trained_tokens", "per_model_usage", "svg_usage", "session",
+})  # fmt: skip
+TOKENS = frozenset({"input_tokens", "prompt_tokens"})
+# What speech and images are billed by where nothing is reported.
+REQUEST_UNITS = frozenset({"input_characters", "n", "size", "quality"})
 
 
 class InvalidUsage(Exception):
@@ -79,8 +86,10 @@ class Endpoint:
     """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
 
     `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
-    a stream tells its usage only when it is asked to. `step`: it is no call, but a step in the life of a batch of them;
-    the group `id` of `matches` then names the batch, or the file with its results.
+    a stream tells its usage only when it is asked to. `read_units` reads what of the request is billed where the answer
+    tells no usage. `is_countable`: what an answer that breaks off has cost can be counted from its texts. `step`: it is
+    no call, but a step in the life of a batch of them; the group `id` of `matches` then names the batch, or the file
+    with its results.
     """
 
     name: str
@@ -93,6 +102,8 @@ class Endpoint:
     prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
     read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
     usage_on_request: bool = False
+    read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
+    is_countable: bool = True
     step: BatchStep | None = None
 
 
@@ -151,6 +162,16 @@ class Family(UsageFamily):
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
     batches: Batches | None = None
+
+
+def counts_tokens(usage: RawUsage) -> bool:
+    """Whether USAGE counts the tokens of an answer, rather than seconds, characters, images or what else is billed."""
+    return not MEASURES & set(usage) or bool(TOKENS & set(usage))
+
+
+def is_of_request(usage: RawUsage | None) -> bool:
+    """Whether USAGE is what was asked for and made, which is billed where the provider reports no usage."""
+    return bool(usage) and set(usage or ()) <= REQUEST_UNITS
 
 
 def as_int(value: Any) -> int | None:

@@ -7,14 +7,26 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from llmtrace.providers import openai_batches, openai_chat, openai_responses
+from llmtrace.providers import openai_batches, openai_chat, openai_media, openai_responses, openai_work
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
+from llmtrace.providers.uncharged import count_endpoint
 
 # Azure's deployment paths are rewritten below the choke point, and end alike.
 ENDPOINTS: tuple[Endpoint, ...] = (
     *openai_chat.ENDPOINTS,
     *openai_responses.ENDPOINTS,
+    *openai_media.ENDPOINTS,
+    *openai_work.ENDPOINTS,
+    count_endpoint("responses.input_tokens", r"/responses/input_tokens$"),
+    Endpoint(
+        name="moderations",
+        operation="moderation",
+        method="POST",
+        matches=re.compile(r"/moderations$"),
+        read_request=lambda body: {"model": as_text(body.get("model"))},
+        read_response=openai_chat.read_response,
+    ),
     Endpoint(
         name="embeddings",
         operation="embeddings",

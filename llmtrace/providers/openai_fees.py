@@ -4,11 +4,11 @@ Sources: https://developers.openai.com/api/docs/pricing, https://developers.open
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage
-from llmtrace.providers.base import as_list, as_mapping, as_text, count, measure, require
+from llmtrace.providers.base import InvalidUsage, as_list, as_mapping, as_text, count, measure, require
 
 # Some smaller models bill what a search found as a fixed block of input tokens; the price page says which.
 SEARCH_BLOCK_TOKENS = 8000
@@ -16,6 +16,8 @@ TOOLS = frozenset({
     "web_search_calls", "file_search_calls", "code_interpreter_calls", "image_generation_calls", "containers",
 })  # fmt: skip
 SEARCH_BLOCK_ASSUMED = "a search's block of 8,000 input tokens is taken not to be in the usage"
+
+DURATION_ASSUMED = "no usage came: billed by the duration of the audio, rounded up to a second"
 
 
 def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
@@ -29,7 +31,15 @@ def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
     """
     has_tokens = "input_tokens" in usage or "prompt_tokens" in usage
     if not has_tokens and (seconds := measure(usage, "seconds")) is not None:
-        return [Quantity("seconds", seconds, "second")]
+        size = as_text(usage.get("size"))
+        return [Quantity("seconds", seconds, "second", when={"size": size} if size else {})]
+    if not has_tokens and (duration := measure(usage, "duration")) is not None:
+        return [Quantity("seconds", duration.to_integral_value(ROUND_CEILING), "second", assumption=DURATION_ASSUMED)]
+    if "per_model_usage" in usage:
+        return [q for part in as_list(usage.get("per_model_usage")) for q in _of_model(as_mapping(part))]
+    trained = count(usage, "trained_tokens")
+    if trained is not None:
+        return [Quantity("training", Decimal(trained))]
     characters = count(usage, "input_characters")
     if characters is not None:
         return [Quantity("characters", Decimal(characters), "character")]
@@ -37,6 +47,30 @@ def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
         made = {key: value for key in ("size", "quality") if (value := as_text(usage.get(key))) is not None}
         return [Quantity("image", Decimal(require(usage, "n")), "image", when=made)]
     return []
+
+
+def _of_model(part: Mapping[str, Any]) -> list[Quantity]:
+    """One model's PART in work of several."""
+    model, cached = as_text(part.get("model_name")), count(part, "cached_tokens") or 0
+    fresh = require(part, "prompt_tokens") - cached
+    if fresh < 0:
+        raise InvalidUsage(f"cached tokens exceed the prompt of {model}")
+    amounts = (("input_uncached", fresh), ("input_cached", cached), ("output", count(part, "completion_tokens") or 0))
+    return [Quantity(component, Decimal(n), model=model) for component, n in amounts]
+
+
+def drawn(usage: RawUsage) -> list[Quantity]:
+    """What a text model used that drew an image, as SVG: told beside the usage of the image model, and not in it.
+
+    Raises:
+        InvalidUsage: a number of tokens is no count.
+    """
+    told = as_mapping(usage.get("svg_usage"))
+    if not told:
+        return []
+    model = as_text(told.get("model"))
+    amounts = (("input_uncached", "input_tokens"), ("output", "output_tokens"))
+    return [Quantity(part, Decimal(require(told, name)), model=model) for part, name in amounts]
 
 
 def tools(stated: Mapping[str, Any]) -> list[Quantity]:

@@ -12,7 +12,18 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import azure_usage, openai_fees
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require, tokens
+from llmtrace.providers.base import (
+    Billing,
+    InvalidUsage,
+    as_list,
+    as_mapping,
+    as_text,
+    count,
+    counts_tokens,
+    read_count,
+    require,
+    tokens,
+)
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -37,6 +48,8 @@ CACHE_WRITES = {None: "cache_write", "30m": "cache_write", "12h": "cache_write_1
 
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words: the totals are OpenAI's own."""
+    if "per_model_usage" in usage:
+        return _sum_up(usage)
     into, out = _details(usage, *INPUT_DETAILS), _details(usage, *OUTPUT_DETAILS)
     return Usage(
         input_tokens=read_count(usage, *INPUT),
@@ -47,6 +60,21 @@ def normalise(usage: RawUsage) -> Usage:
         input_audio_tokens=read_count(into, "audio_tokens"),
         output_audio_tokens=read_count(out, "audio_tokens"),
         image_tokens=read_count(into, "image_tokens"),
+    )
+
+
+def _sum_up(usage: RawUsage) -> Usage:
+    """USAGE of several models in one piece of work."""
+    parts = [as_mapping(part) for part in as_list(usage.get("per_model_usage"))]
+
+    def total(name: str) -> int | None:
+        told = [n for part in parts if (n := read_count(part, name)) is not None]
+        return sum(told) if told else None
+
+    return Usage(
+        input_tokens=total("prompt_tokens"),
+        cached_input_tokens=total("cached_tokens"),
+        output_tokens=total("completion_tokens"),
     )
 
 
@@ -78,15 +106,21 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
 
 def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
+    drawn = openai_fees.drawn(usage)
     if INPUT[0] not in usage and INPUT[1] not in usage:
         counted = openai_fees.counted_otherwise(usage, endpoint)
+        if drawn and not counts_tokens(usage):
+            counted = [*counted, *drawn]
         if counted:
-            return _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+            terms = _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+            assumed = next((q.assumption for q in counted if q.assumption), None)
+            return terms if assumed is None else terms._replace(assumption=assumed)
     total_in = require(usage, *INPUT)
     quantities = [
         *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
         *_output(_details(usage, *OUTPUT_DETAILS), count(usage, *OUTPUT) or 0, endpoint),
         *openai_fees.tools(stated),
+        *drawn,
     ]
     return _terms(tuple(quantities), stated, total_in)
 

@@ -15,7 +15,7 @@ from llmtrace.simulator.text import compact, draw_id, seeded
 JSON = dict[str, Any]
 # How a request is delivered does not change what the model says.
 DELIVERY = frozenset({"stream", "stream_options"})
-UPLOADED = frozenset({"file"})
+UPLOADED = frozenset({"file", "image", "image[]", "mask"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from llmtrace.simulator.openai_batches import Batches
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
 from llmtrace.simulator.openai_files import Files
+from llmtrace.simulator.openai_media import make_media
 from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.protocol import Protocol
 from llmtrace.simulator.rates import Charge
@@ -34,7 +35,7 @@ from llmtrace.simulator.script import Script
 
 def make_openai(book: BatchBook) -> tuple[Protocol, ...]:
     """The endpoints of OpenAI, each with a cold cache and nothing stored, but batches and files in BOOK."""
-    endpoints = (ChatCompletions(), Completions(), Embeddings(), *make_responses())
+    endpoints = (ChatCompletions(), Completions(), Embeddings(), *make_media(), *make_responses())
     return (*endpoints, Files(book), Batches(book, endpoints))
 
 
