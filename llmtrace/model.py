@@ -2,14 +2,16 @@
 
 A provider adapter turns SDK data into `Request`, `Response` and raw usage; an invocation turns those into a `Call`;
 the codec turns a `Call` into span attributes and back; pricing turns a call's usage into `CostItem`s and a `Cost`.
-`None` means "nobody said so" throughout: it is never a zero in disguise.
+`None` means "nobody said so" throughout: it is never a zero in disguise. What a bill has many of is a named tuple,
+which is made in a third of the time.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 CallStatus: TypeAlias = Literal["ok", "error", "cancelled"]
 UsageSource: TypeAlias = Literal["provider", "estimated", "missing"]
@@ -28,6 +30,7 @@ CostStatus: TypeAlias = Literal[
 RawUsage: TypeAlias = Mapping[str, Any]
 AttributeValue: TypeAlias = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
+NOTHING_STATED: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +201,7 @@ class Span:
     events: tuple[SpanEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A disjoint share of a call's usage that one price applies to.
 
     `model` is set where the share was billed at another model's price than the call's (an advisor's turn). `when` are
@@ -212,7 +214,7 @@ class Quantity:
     unit: str = "token"
     model: str | None = None
     assumption: str | None = None
-    when: Mapping[str, Any] = field(default_factory=dict)
+    when: Mapping[str, Any] = NOTHING_STATED
     optional: bool = False
 
 
@@ -243,8 +245,7 @@ class Price:
     layer: Literal["book", "override", "genai-prices"] = "book"
 
 
-@dataclass(frozen=True, slots=True)
-class CostItem:
+class CostItem(NamedTuple):
     """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced.
 
     `layer` is where the price comes from: `provider` (it reported the amount), `override` where the user's own prices

@@ -6,12 +6,12 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from llmtrace.batch import BatchResult, BatchState
-from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
+from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
@@ -28,8 +28,7 @@ class InvalidUsage(Exception):
     """A usage object contradicts itself, so that nothing can be billed from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Billing:
+class Billing(NamedTuple):
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
     `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
@@ -38,7 +37,7 @@ class Billing:
     """
 
     quantities: tuple[Quantity, ...]
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = NOTHING_STATED
     committed: bool = False
     refused: bool = False
     assumption: str | None = None
@@ -228,7 +227,8 @@ def as_list(value: Any) -> Sequence[Any]:
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    # Asking the abstract class is slow, and parsed JSON is made of dicts.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def path_of(url: str) -> str:
@@ -247,12 +247,19 @@ def count(usage: Mapping[str, Any], *names: str) -> int | None:
     """
     for name in names:
         value = usage.get(name)
+        if type(value) is int and 0 <= value <= MAX_COUNT:
+            return value
         if value is not None:
             number = as_count(value)
             if number is None:
                 raise InvalidUsage(f"{name} is {str(value)[:40]}")
             return number
     return None
+
+
+def tokens(*amounts: tuple[str, int]) -> list[Quantity]:
+    """Tokens by component, without those that there are none of."""
+    return [Quantity(component, Decimal(n)) for component, n in amounts if n]
 
 
 def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:
