@@ -19,7 +19,6 @@ from llmtrace.providers.base import (
     as_mapping,
     as_text,
     count,
-    counts_tokens,
     read_count,
     require,
     tokens,
@@ -106,11 +105,9 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
 
 def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
-    drawn = openai_fees.drawn(usage)
+    drawn = openai_fees.drawn(usage) if endpoint.startswith("images.") else []
     if INPUT[0] not in usage and INPUT[1] not in usage:
-        counted = openai_fees.counted_otherwise(usage, endpoint)
-        if drawn and not counts_tokens(usage):
-            counted = [*counted, *drawn]
+        counted = [*openai_fees.counted_otherwise(usage, endpoint), *drawn]
         if counted:
             terms = _terms((*counted, *openai_fees.tools(stated)), stated, 0)
             assumed = next((q.assumption for q in counted if q.assumption), None)

@@ -137,26 +137,9 @@ class Moderations(OpenAIProtocol):
         return Reply({"id": request.draw_id("modr-", 24), "model": model, "results": results})
 
 
-class InputTokens(OpenAIProtocol):
-    """Counts what a response would read, free of charge."""
-
-    suffixes: ClassVar[tuple[str, ...]] = ("/responses/input_tokens",)
-    speaks = False
-    streams = False
-
-    def refuse(self, asked: Asked) -> Problem | None:
-        """Why a request is not answered, if so."""
-        return refuse_unauthorized(asked.headers) or refuse_model(asked.body)
-
-    def reply(self, request: Request) -> Reply:
-        """The count."""
-        tokens = count_tokens(str(request.body.get("instructions") or "") + str(request.body.get("input") or ""))
-        return Reply({"object": "response.input_tokens", "input_tokens": tokens})
-
-
 def make_media() -> tuple[OpenAIProtocol, ...]:
     """The endpoints of this file."""
-    return Images(), Speech(), Transcripts(), Moderations(), InputTokens()
+    return Images(), Speech(), Transcripts(), Moderations()
 
 
 def _refuse_prompt(asked: Asked) -> Problem | None:

@@ -75,9 +75,8 @@ def test_a_transcript_is_streamed_in_words(client: OpenAI) -> None:
     assert [event.type for event in events] == ["transcript.text.delta"] * 4 + ["transcript.text.done"]
 
 
-def test_moderation_and_counting_answer(client: OpenAI) -> None:
+def test_moderation_answers_for_each_input(client: OpenAI) -> None:
     assert not client.moderations.create(input=["a", "b"]).results[1].flagged
-    assert client.responses.input_tokens.count(model="gpt-5-mini", input="one two").input_tokens == 2
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,6 @@ def test_moderation_and_counting_answer(client: OpenAI) -> None:
         ("/audio/speech", {"model": "tts-1", "voice": "alloy"}),
         ("/audio/transcriptions", {"model": "whisper-1"}),
         ("/moderations", {"model": "omni-moderation-latest"}),
-        ("/responses/input_tokens", {"input": "A"}),
     ],
     ids=str,
 )
