@@ -8,7 +8,7 @@ import pytest
 from foreign_spans import failure, make_span, otel_new
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes, wire
 from llmtrace.dialects import read
 from llmtrace.model import Call, Span
 from llmtrace.receiving import SPAN_ATTRIBUTES, make_fit
@@ -20,7 +20,7 @@ MESSAGES = [{"role": "user", "parts": [{"type": "text", "content": f"mail bob@ex
 
 
 def received(span: Span, home: Path) -> Span:
-    payload = wire.encode([span])
+    payload = otlp_bytes.encode([span])
     request = wire.parse(payload)
     make_fit(request, payload, home)
     after = request.SerializeToString()
@@ -35,7 +35,7 @@ def call_of(span: Span) -> Call:
 
 
 def test_a_span_without_secrets_is_not_touched(tmp_path: Path) -> None:
-    payload = wire.encode([otel_new(), codec.to_span(make_call(1), {"service.name": "a"})])
+    payload = otlp_bytes.encode([otel_new(), codec.to_span(make_call(1), {"service.name": "a"})])
     request = wire.parse(payload)
     assert make_fit(request, payload, tmp_path).changed == 0
     assert request.SerializeToString() == payload
@@ -55,8 +55,8 @@ def test_secrets_are_taken_out_of_attributes_events_status_and_resource(tmp_path
         attributes=attributes, resource={"process.command_line": f"app --api-key={KEY}"}, **failure("E", f"no {KEY}")
     )
     kept = received(span, tmp_path)
-    assert KEY.encode() not in wire.encode([kept])
-    assert b"pw123456" not in wire.encode([kept])
+    assert KEY.encode() not in otlp_bytes.encode([kept])
+    assert b"pw123456" not in otlp_bytes.encode([kept])
     assert kept.attributes["http.request.header.authorization"] == "[redacted]"
     assert kept.attributes["url.full"] == "https://[redacted:password]@h.example/x?key=[redacted:key]"
     assert kept.attributes["server.address"] == "h.example"

@@ -15,7 +15,7 @@ from llmtrace.rules.reading import SCHEMA, SCHEMAS_PACKAGE, parse_rules
 GOOD = '[[rules]]\nfeature = "search"\nroute = "/search*"\n'
 BAD = {
     "rules = 3": (1, "not of type 'array'"),
-    "rulez = 3": (1, "there is no 'rulez' here; there is rules"),
+    "rulez = 3": (1, "there is no 'rulez' here; there is budgets, privacy, rules"),
     '[[rules]]\nfeature = "a\n': (2, "this is no TOML"),
     '[[rules]]\nfeature = "a"\nfeature = "b"\n': (3, "this is no TOML"),
     '[[rules]]\nfeature = "a"\n': (1, "needs a pattern for one of route, task"),
@@ -96,3 +96,9 @@ def test_a_file_that_the_environment_names_must_be_there(
     assert "no such file" in str(current.problem)
     (tmp_path / "mine.toml").write_text(GOOD)
     assert (len(current.rules().rules), current.problem) == (1, None)
+
+
+def test_rules_stand_beside_budgets_and_privacy(tmp_path: Path) -> None:
+    text = '[privacy]\nredact = ["K-[0-9]+"]\n[[budgets]]\nusd = 5\n[[rules]]\nroute = "/search*"\nfeature = "search"\n'
+    (tmp_path / "llmtrace.toml").write_text(text)
+    assert len(read_rules(tmp_path / "llmtrace.toml").rules) == 1

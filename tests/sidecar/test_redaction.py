@@ -11,7 +11,7 @@ from otlp_receiver import Receiver
 from serving import serve, settled
 
 import llmtrace
-from llmtrace import wire
+from llmtrace import otlp_bytes
 
 KEY = "sk-ant-api03-" + "a1B2" * 10
 PICTURE = base64.b64encode(random.Random(3).randbytes(60_000)).decode()
@@ -31,7 +31,7 @@ def test_spans_of_others_are_redacted_in_the_database_and_where_they_are_forward
     ]
     with serve(home, "--forward", receiver.url) as sidecar:
         for span in spans:
-            assert sidecar.send(wire.encode([span]))[0] == 200
+            assert sidecar.send(otlp_bytes.encode([span]))[0] == 200
         sidecar.settled(2)
         settled(lambda: {"stored": len(receiver.spans()), "pending": 0}, 2)
         client = llmtrace.connect(url=sidecar.url)
@@ -51,7 +51,7 @@ def test_a_destination_that_echoes_the_token_puts_it_into_no_log(home: Path, rec
     receiver.statuses = [400, 400, 400]
     headers = f"Authorization=Bearer {KEY}"
     with serve(home, "--forward", f"{receiver.url}?api_key={KEY}", OTEL_EXPORTER_OTLP_HEADERS=headers) as sidecar:
-        sidecar.send(wire.encode([otel_new(1)]))
+        sidecar.send(otlp_bytes.encode([otel_new(1)]))
         settled(lambda: {"stored": receiver.tries, "pending": 0}, 1)
         doctor = json.dumps(sidecar.json("/api/v1/doctor"))
         metrics = sidecar.ask("GET", "/metrics")[2].decode()
@@ -64,7 +64,7 @@ def test_doctor_names_a_wrong_pattern_and_counts_what_was_withheld(home: Path) -
     home.mkdir(exist_ok=True)
     (home / "llmtrace.toml").write_text("\n[privacy]\nredact = ['(']\n")
     with serve(home) as sidecar:
-        sidecar.send(wire.encode([otel_new(1, attributes={"gen_ai.input.messages": MESSAGES})]))
+        sidecar.send(otlp_bytes.encode([otel_new(1, attributes={"gen_ai.input.messages": MESSAGES})]))
         health = sidecar.settled(1)
         calls = llmtrace.connect(url=sidecar.url).sql("SELECT input_tokens FROM calls").to_pylist()
         _, errors = sidecar.stop()
