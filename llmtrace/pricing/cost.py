@@ -287,7 +287,7 @@ def _sum_up(
             notes.append(item)
     if total >= MAX_COST_USD:
         return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
-    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None
+    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None if missing else None
     if committed:
         return Cost(
             "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
@@ -310,11 +310,13 @@ def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsur
     return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
 
 
-def _why(facts: PricingFacts, items: Iterable[CostItem], unsure: str | None) -> str | None:
+def _why(facts: PricingFacts, items: list[CostItem], unsure: str | None) -> str | None:
     if facts.usage_estimated:
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
         return "the provider's final count did not arrive"
+    if unsure is None and not items:
+        return None
     notes = {i.note for i in items if i.note}
     if unsure:
         notes.add(unsure)

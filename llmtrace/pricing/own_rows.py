@@ -92,6 +92,8 @@ class OwnPrices:
 
     def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
         """What one of NAMES stands for at PROVIDER, or None."""
+        if not self.deployments:
+            return None
         named = [d for d in self.deployments if d.provider == provider and holds(d.valid_from, d.valid_to, at)]
         return next((d for name in names for d in named if d.is_called(name)), None)
 
