@@ -7,6 +7,8 @@ from typing import Any, Literal, ParamSpec
 import plotly.graph_objects as go
 import streamlit as st
 
+from llmtrace.rules import suggest_rules
+
 from . import answers, filters, theme
 from .cards import Card
 from .format import UNTAGGED, calls, code, marked, moment, money, percent, share
@@ -164,12 +166,21 @@ def fixes(scope: Scope) -> None:
                 st.markdown("Say which feature a call is for, around it or as a decorator:")
                 st.code(TAGGING, language="python")
                 st.markdown("For a whole process, set `LLMTRACE_FEATURE`.")
+                _rules_fix(scope)
     with right.container(border=True, gap="xsmall", height="stretch"):
         st.markdown(f"**(unpriced)** · {calls(unpriced)} · {percent(share(unpriced, total['calls']))} · spend unknown")
         if not unpriced:
             st.markdown(":small[Every call has a price.]")
         else:
             _price_fix(scope)
+
+
+def _rules_fix(scope: Scope) -> None:
+    rules = suggest_rules(scope.ask("untagged", limit=3))
+    if rules:
+        st.markdown("Or by where they were made, in `llmtrace.toml` in the home, and for the past as well:")
+        st.code(rules, language="toml")
+        st.code("llmtrace rules apply --dry-run", language="bash")
 
 
 def _price_fix(scope: Scope) -> None:
@@ -179,3 +190,5 @@ def _price_fix(scope: Scope) -> None:
     with st.popover("See why", type="tertiary", icon=":material/sell:"):
         st.markdown("See why one call has none, and which prices are known of a model:")
         st.code("llmtrace explain SPAN_ID\nllmtrace prices show MODEL", language="bash")
+        st.markdown("Write the model's rates, or whose prices a deployment has, into `prices.yaml`, and price it anew:")
+        st.code("llmtrace prices check prices.yaml\nllmtrace reprice --since 30d --dry-run", language="bash")

@@ -34,6 +34,7 @@ _T = TypeVar("_T")
 VERSION_HEADER = "llmtrace-version"
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 REQUEST_TIMEOUT_S = 60.0
+REPRICE_TIMEOUT_S = 3600.0
 YIELD_AFTER_S = 1.0
 
 
@@ -99,6 +100,13 @@ class Client:
         """What became of every span that ended, and the state of journal, store and price book. Raises like `ask`."""
         return self._either(lambda owner: owner.health(), lambda remote: remote.json("GET", "/api/v1/doctor"))
 
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates, or None. Raises like `ask`."""
+        found: dict[str, Any] | None = self._either(
+            lambda owner: owner.currency(), lambda remote: remote.json("GET", "/api/v1/currency")
+        )
+        return found
+
     def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The cost of the call whose span id starts with SPAN_ID, taken apart: decimals and times as text.
 
@@ -109,6 +117,30 @@ class Client:
         found: dict[str, Any] = self._either(
             lambda owner: plain(owner.explain(span_id, options)),
             lambda remote: remote.json("GET", "/api/v1/explain?" + _query({"span_id": span_id, **options})),
+        )
+        return found
+
+    def reprice(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the calls that OPTIONS describe get the prices in force; unless IS_DRY, it is written.
+
+        Decimals as text. Raises like `ask`.
+        """
+        body = {"filter": _texts(options), "dry_run": is_dry}
+        found: dict[str, Any] = self._either(
+            lambda owner: plain(owner.reprice(options, is_dry=is_dry)),
+            lambda remote: remote.json("POST", "/api/v1/reprice", body, timeout_s=REPRICE_TIMEOUT_S),
+        )
+        return found
+
+    def apply_rules(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the rules name the feature of the calls that OPTIONS describe.
+
+        Unless IS_DRY, it is written. Decimals as text. Raises like `ask`; ConfigFileError where the file is bad.
+        """
+        body = {"filter": _texts(options), "dry_run": is_dry}
+        found: dict[str, Any] = self._either(
+            lambda owner: plain(owner.apply_rules(options, is_dry=is_dry)),
+            lambda remote: remote.json("POST", "/api/v1/rules", body, timeout_s=REPRICE_TIMEOUT_S),
         )
         return found
 
@@ -172,9 +204,11 @@ class Remote:
         columns = [column.to_pylist() for column in table.columns]
         return Rows(tuple(table.column_names), list(zip(*columns, strict=True)), is_cut)
 
-    def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON that PATH answers with."""
-        return json.loads(self._request(method, path, body, "application/json"))
+    def json(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> Any:
+        """The JSON that PATH answers with, within TIMEOUT_S."""
+        return json.loads(self._request(method, path, body, "application/json", timeout_s))
 
     def arrow(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> "pyarrow.Table":
         """The Arrow table that PATH answers with."""
@@ -189,8 +223,15 @@ class Remote:
         with self._response("GET", path, None, ARROW_TYPE) as response:
             return read(pa.ipc.open_stream(_Body(response, self._url)))
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None, accept: str) -> bytes:
-        with self._response(method, path, body, accept) as response:
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        accept: str,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> bytes:
+        with self._response(method, path, body, accept, timeout_s) as response:
             try:
                 return response.read()
             except (OSError, http.client.HTTPException) as err:
@@ -198,11 +239,16 @@ class Remote:
 
     @contextlib.contextmanager
     def _response(
-        self, method: str, path: str, body: Mapping[str, Any] | None, accept: str
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        accept: str,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request, once it is known to be one that can be read."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self._parts.hostname or "", self._parts.port, timeout=REQUEST_TIMEOUT_S)
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=timeout_s)
         headers = {"Accept": accept, "Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"

@@ -19,7 +19,11 @@ QUEUE_SPANS = 2048
 QUEUE_BYTES = 16 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.2
 
+ADMIN_KEYS = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}
+ADMIN_URLS = {"openai": "LLMTRACE_OPENAI_ADMIN_URL", "anthropic": "LLMTRACE_ANTHROPIC_ADMIN_URL"}
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
 
 
@@ -54,6 +58,44 @@ def default_home() -> Path:
     return user_data_path("llmtrace", appauthor=False)
 
 
+def own_prices(home: Path) -> Path:
+    """The file of the user's own prices: `LLMTRACE_PRICES`, or `prices.yaml` in HOME."""
+    given = os.environ.get("LLMTRACE_PRICES")
+    return Path(given).expanduser() if given else home / "prices.yaml"
+
+
+CONFIG_NAME = "llmtrace.toml"
+
+
+def config_file(home: Path) -> Path:
+    """The configuration file: `LLMTRACE_CONFIG`, or `llmtrace.toml` in HOME."""
+    given = os.environ.get("LLMTRACE_CONFIG")
+    return Path(given).expanduser() if given else home / CONFIG_NAME
+
+
+def names_budgets(home: Path) -> bool:
+    """Whether the configuration file of HOME may have budgets: one look, that spares most processes the reading."""
+    try:
+        return b"budgets" in config_file(home).read_bytes()
+    except OSError:
+        return False
+
+
+def redacted_patterns() -> list[str]:
+    """The patterns of what must not be stored: `LLMTRACE_REDACT`, one on each line."""
+    return [line.strip() for line in os.environ.get("LLMTRACE_REDACT", "").splitlines() if line.strip()]
+
+
+def keeps_received_content() -> bool:
+    """Whether prompts and answers in spans of others are kept: unless `LLMTRACE_CAPTURE_CONTENT` says no."""
+    return os.environ.get("LLMTRACE_CAPTURE_CONTENT", "").strip().lower() not in _FALSE
+
+
+def current_test() -> str | None:
+    """The id of the test that pytest runs in this process: `PYTEST_CURRENT_TEST` without the phase."""
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0] or None
+
+
 def propagates_baggage() -> bool:
     """Whether baggage crosses services: it does unless `OTEL_PROPAGATORS` leaves it out."""
     given = os.environ.get("OTEL_PROPAGATORS", "").strip() or "tracecontext,baggage"
@@ -81,6 +123,33 @@ def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
 def token() -> str | None:
     """The token to show to a sidecar: `LLMTRACE_TOKEN`."""
     return os.environ.get("LLMTRACE_TOKEN") or None
+
+
+def admin_key(provider: str) -> str:
+    """The key that may read PROVIDER's bill: `OPENAI_ADMIN_KEY` or `ANTHROPIC_ADMIN_KEY`.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    name = ADMIN_KEYS[provider]
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ConfigError(
+            f"{name} is not set: an admin key of the organization reads its bill; or name downloaded files with --file"
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{name} holds something that no key has: a line break, or letters beyond ASCII")
+    return key
+
+
+def has_admin_key(provider: str) -> bool:
+    """Whether a key is set that may read PROVIDER's bill."""
+    return bool(os.environ.get(ADMIN_KEYS[provider], "").strip())
+
+
+def admin_url(provider: str) -> str | None:
+    """Where PROVIDER's admin API is asked instead: `LLMTRACE_OPENAI_ADMIN_URL` or `LLMTRACE_ANTHROPIC_ADMIN_URL`."""
+    return os.environ.get(ADMIN_URLS[provider]) or None
 
 
 def otlp_headers() -> dict[str, str]:

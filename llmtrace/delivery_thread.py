@@ -31,8 +31,15 @@ class DeliveryThread:
         if self._thread is None and not self._stop.is_set():
             with self._start_lock:
                 if self._thread is None:
+                    self._meet_gevent()
                     self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                     self._thread.start()
+
+    def _meet_gevent(self) -> None:
+        """Take what gevent has put in the place of Python's own since: its thread must wait for nothing else."""
+        if type(self._wakes) is not threading.Event:
+            self._wakes, self._hurry, self._stop = threading.Event(), threading.Event(), threading.Event()
+            self._wakes.set()
 
     def flush(self, process: str, deadline: float) -> bool:
         """Whether the destination has what PROCESS wrote before DEADLINE (of the monotonic clock).

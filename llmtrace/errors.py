@@ -1,11 +1,17 @@
-"""Everything that llmtrace's commands and library raise; capture inside an application raises nothing.
+"""Everything that llmtrace's commands and library raise; capture inside an application raises nothing of it.
+
+The one exception is `BudgetExceeded`, and only from a budget that was told to.
 
 LlmtraceError
+├── BudgetExceeded        a call would exceed a budget; raised in its place
 ├── ConfigError           a setting or an argument that cannot be used
+│   ├── ConfigFileError   a configuration file that cannot be used
 │   └── TokenRefused      a sidecar wants a token, or another one
 ├── MissingExtra          a part of llmtrace that is not installed
+├── BillUnavailable       a provider does not hand out its figures
 ├── QueryError            a question or SQL that cannot be answered
 ├── PriceBookError        price data that contradicts itself
+│   └── OwnPricesError    a file of your own prices that cannot be used
 ├── SidecarUnreachable    a sidecar that does not answer
 ├── SidecarMismatch       what answers is no sidecar, or one of another release
 ├── PortTaken             a port that another process listens on
@@ -14,13 +20,51 @@ LlmtraceError
     └── StoreUnreadable   the database is damaged, or made by a newer llmtrace
 """
 
+from datetime import datetime
+from decimal import Decimal
+
 
 class LlmtraceError(Exception):
     """The root of the tree; its message says what went wrong and what to do next."""
 
 
+class BudgetExceeded(LlmtraceError):
+    """A call was not made because it would exceed a budget; nothing was sent.
+
+    `limit` names what would be exceeded: `usd`, `calls_per_minute`, `usd_per_minute`, `unknown` (a call whose price is
+    not known) or `error` (the budget's state cannot be read). Money is in dollars; `resets_at` is an aware time in UTC.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        budget: str = "",
+        limit: str = "usd",
+        feature: str | None = None,
+        limit_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None,
+        reserved_usd: Decimal | None = None,
+        estimate_usd: Decimal | None = None,
+        resets_at: datetime | None = None,
+    ) -> None:
+        """Say what was refused."""
+        self.budget, self.limit, self.feature = budget, limit, feature
+        self.limit_usd, self.spent_usd, self.reserved_usd = limit_usd, spent_usd, reserved_usd
+        self.estimate_usd, self.resets_at = estimate_usd, resets_at
+        super().__init__(message)
+
+
 class ConfigError(LlmtraceError):
     """A setting or an argument cannot be used."""
+
+
+class ConfigFileError(ConfigError):
+    """A configuration file cannot be used; `line` is where, None where no line is to blame."""
+
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
+        """Say what is wrong in PATH."""
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
 
 
 class TokenRefused(ConfigError):
@@ -48,12 +92,25 @@ class MissingExtra(LlmtraceError):
         super().__init__(f"{needed_for} needs the extra '{extra}': pip install 'llmtrace-sidecar[{extra}]'")
 
 
+class BillUnavailable(LlmtraceError):
+    """A provider does not hand out its figures: it refuses the key, fails, or cannot be reached."""
+
+
 class QueryError(LlmtraceError):
     """A question is not known, a parameter is wrong, or SQL cannot be answered."""
 
 
 class PriceBookError(LlmtraceError):
     """Price data overlaps, lacks a source or does not fit its schema."""
+
+
+class OwnPricesError(PriceBookError):
+    """A file of your own prices cannot be used; `line` is where, None where no line is to blame."""
+
+    def __init__(self, path: str, line: int | None, reason: str) -> None:
+        """Say what is wrong in PATH."""
+        self.path, self.line, self.reason = path, line, reason
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {reason}")
 
 
 class SidecarUnreachable(LlmtraceError):

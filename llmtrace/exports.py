@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmtrace import wire
+from llmtrace import otlp_bytes, semconv
 from llmtrace.errors import ConfigError
 from llmtrace.model import Cost, Span
 from llmtrace.otlp_export import cost_attributes
@@ -95,7 +95,7 @@ def write_otlp(reader: pa.RecordBatchReader, sink: BinaryIO, name: str) -> int:
     spans, between = 0, b'{"resourceSpans":['
     for group in _span_groups(reader):
         spans += len(group)
-        payload = wire.encode(group)
+        payload = otlp_bytes.encode(group)
         if as_lines:
             sink.write(json.dumps(otlp_json(payload), ensure_ascii=False).encode() + b"\n")
         elif as_json:
@@ -124,9 +124,11 @@ def _origin(row: Mapping[str, Any]) -> tuple[str, str]:
 def _costed_span(row: Mapping[str, Any]) -> Span:
     span = read_span(row)
     cost = Cost(row["cost_status"], row["cost_usd"], reason=row["cost_reason"], price_book=row["price_book"])
+    said = {semconv.FEATURE: row["feature"], semconv.FEATURE_SOURCE: row["feature_source"]}
+    known = {name: value for name, value in said.items() if value is not None}
     return Span(
         **{name: getattr(span, name) for name in Span.__slots__ if name != "attributes"},
-        attributes={**span.attributes, **cost_attributes(cost)},
+        attributes={**span.attributes, **known, **cost_attributes(cost)},
     )
 
 

@@ -7,7 +7,7 @@ It follows what context variables follow: tasks, copied contexts, `asyncio.to_th
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -186,6 +186,21 @@ class feature:
                     resume = functools.partial(inner.athrow, err)
 
         return run
+
+
+def in_context(function: _F) -> _F:
+    """FUNCTION, to be run by another thread as if it ran here: with the feature, and all else that the context holds.
+
+    `pool.submit(llmtrace.in_context(work), argument)`, `pool.map(llmtrace.in_context(work), items)`,
+    `threading.Thread(target=llmtrace.in_context(work))`. It may run many times, and in many threads at once.
+    """
+    context = copy_context()
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return context.copy().run(function, *args, **kwargs)
+
+    return cast("_F", run)
 
 
 def feature_of(source: str, name: str | None, tags: Mapping[str, str], **known: str) -> feature:

@@ -1,24 +1,33 @@
 """`instrument`, `uninstrument`, `flush` and `shutdown`: the one line in an application, and how to take it back."""
 
 import functools
+import inspect
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llmtrace import config
 from llmtrace.errors import ConfigError
 from llmtrace.instrument.capture import Capture, Shipper
-from llmtrace.instrument.pipeline import Exporter
+from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import AttributeValue, Call
+
+if TYPE_CHECKING:
+    from llmtrace.budgets.budget import Budget, BudgetState
+    from llmtrace.errors import BudgetExceeded
 
 log = logging.getLogger("llmtrace")
 SUPPORTED_PLATFORMS = ("linux", "darwin")
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _lock = threading.Lock()
 _capture: Capture | None = None
+_budgets: "list[Budget]" = []
 
 
 def instrument(
@@ -64,16 +73,71 @@ def instrument(
         return
     with _lock:
         if _capture is None:
-            describe_cost = quietly(_make_cost_description) if settings.share_spans else None
+            describe_cost = quietly(_make_cost_description, settings) if settings.share_spans else None
             _capture = Capture(
                 settings,
                 lambda: _make_exporter(settings),
                 lambda: _make_shipper(settings),
                 describe_cost or (lambda call: {}),
             )
+            quietly(_open_gate, _capture)
             quietly(_capture.begin)
         else:
             quietly(_capture.repatch)
+
+
+def budget(
+    feature: str | None = None,
+    usd: "Decimal | float | str | None" = None,
+    per: str = "day",
+    on_exceed: "Literal['raise', 'warn'] | Callable[[BudgetExceeded], Any]" = "warn",
+    *,
+    name: str | None = None,
+    model: str | None = None,
+    provider: str | None = None,
+    calls_per_minute: int | None = None,
+    usd_per_minute: "Decimal | float | str | None" = None,
+    timezone: str = "UTC",
+    warn_at: Sequence[float] = (0.5, 0.8, 1.0),
+    on_warn: "Callable[[BudgetState], Any] | None" = None,
+    unknown: str = "allow",
+    on_error: str = "allow",
+) -> None:
+    """Let the calls of FEATURE cost at most USD dollars PER hour, day, week or month of the calendar in TIMEZONE.
+
+    All processes that record to this home share it. FEATURE None covers all calls; a pattern (`*`, `search-*`) gives
+    each feature that it matches a budget of its own; MODEL and PROVIDER restrict it further. A call is checked before
+    it is sent, by what it may cost. ON_EXCEED: `raise` raises `BudgetExceeded` in its place, `warn` logs, and a
+    function is given the exception, which it may raise. CALLS_PER_MINUTE and USD_PER_MINUTE stop a loop that runs away.
+    At each share of WARN_AT one warning is logged for each window, and ON_WARN is given the `BudgetState`. UNKNOWN says
+    what becomes of calls whose price is not known, ON_ERROR of calls when the shared state cannot be read: `allow` or
+    `block`. NAME is what the state is kept under. Nothing is checked before `instrument`, nor after `shutdown`.
+
+    Raises:
+        ConfigError: an argument cannot be used.
+    """
+    from llmtrace.budgets.budget import make_budget  # prices: only where they are asked for
+
+    made = make_budget(
+        name=name,
+        feature=feature,
+        model=model,
+        provider=provider,
+        usd=usd,
+        per=per,
+        timezone=timezone,
+        on_exceed=on_exceed,
+        warn_at=warn_at,
+        on_warn=on_warn,
+        unknown=unknown,
+        on_error=on_error,
+        calls_per_minute=calls_per_minute,
+        usd_per_minute=usd_per_minute,
+    )
+    with _lock:
+        _budgets[:] = [b for b in _budgets if b.name != made.name] + [made]
+        if _capture is not None:
+            quietly(_open_gate, _capture)
 
 
 def uninstrument() -> None:
@@ -94,10 +158,42 @@ def shutdown(timeout: float = 2.0) -> bool:
     global _capture
     with _lock:
         capture, _capture = _capture, None
+        _budgets.clear()
     if capture is None:
         return True
     quietly(capture.unpatch)
     return capture.close(timeout)
+
+
+def flush_after(function: _F | None = None, *, timeout: float = 2.0) -> Any:
+    """FUNCTION, a function or coroutine function, with a flush within TIMEOUT seconds after each run of it.
+
+    For a runtime that freezes or ends its process between two requests, such as AWS Lambda: `@llmtrace.flush_after` on
+    the handler, or `@llmtrace.flush_after(timeout=1.0)`.
+    """
+    if function is None:
+        return functools.partial(flush_after, timeout=timeout)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            import asyncio
+
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                await asyncio.to_thread(flush, timeout)
+
+        return run_async
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            flush(timeout)
+
+    return run
 
 
 @functools.cache
@@ -105,13 +201,28 @@ def _warn_once(message: str) -> None:
     log.warning(message)
 
 
-def _make_cost_description() -> Callable[[Call], Mapping[str, AttributeValue]]:
-    """What gives the cost of a call as attributes; the book of prices is read now, not at the first call's end."""
-    from llmtrace.otlp_export import cost_attributes
-    from llmtrace.pricing import load_book, price_call
+def _open_gate(capture: Capture) -> None:
+    """Have the budgets of the code and of the configuration file checked; load nothing where there are none."""
+    home = capture.settings.home
+    if not _budgets and not config.names_budgets(home):
+        return
+    from llmtrace.budgets.gate import open_gate  # prices: only where they are asked for
 
-    book = load_book()
-    return lambda call: cost_attributes(price_call(book, call))
+    capture.gate = open_gate(home, tuple(_budgets), capture.gate)
+
+
+def _make_cost_description(settings: config.Settings) -> Callable[[Call], Mapping[str, AttributeValue]]:
+    """What gives the cost of a call, and the feature that a rule names, as attributes.
+
+    Prices and rules are read now, not at the first call's end.
+    """
+    from llmtrace.otlp_export import cost_attributes
+    from llmtrace.pricing import current_book, price_call
+    from llmtrace.rules import CurrentRules
+
+    book, rules = current_book(settings.home), CurrentRules(settings.home).rules()
+    whose = settings.service_name, settings.environment
+    return lambda call: {**cost_attributes(price_call(book, call)), **rules.attributes(call, *whose)}
 
 
 def _make_exporter(settings: config.Settings) -> Exporter | None:
@@ -119,7 +230,7 @@ def _make_exporter(settings: config.Settings) -> Exporter | None:
         return None
     from llmtrace.otlp_export import OtlpExporter  # prices, and OpenTelemetry's SDK: only where they are asked for
 
-    return OtlpExporter(settings.otlp_endpoint)
+    return OtlpExporter(settings.otlp_endpoint, settings.home)
 
 
 def _make_shipper(settings: config.Settings) -> Shipper | None:

@@ -2,14 +2,16 @@
 
 A provider adapter turns SDK data into `Request`, `Response` and raw usage; an invocation turns those into a `Call`;
 the codec turns a `Call` into span attributes and back; pricing turns a call's usage into `CostItem`s and a `Cost`.
-`None` means "nobody said so" throughout: it is never a zero in disguise.
+`None` means "nobody said so" throughout: it is never a zero in disguise. What a bill has many of is a named tuple,
+which is made in a third of the time.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 CallStatus: TypeAlias = Literal["ok", "error", "cancelled"]
 UsageSource: TypeAlias = Literal["provider", "estimated", "missing"]
@@ -28,6 +30,7 @@ CostStatus: TypeAlias = Literal[
 RawUsage: TypeAlias = Mapping[str, Any]
 AttributeValue: TypeAlias = str | bool | int | float | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
+NOTHING_STATED: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,44 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Prompt and answer of a call, as JSON in the shapes of OpenTelemetry's GenAI schemas. Kept only on request."""
+    """Prompt and answer of a call, as JSON in the shapes of OpenTelemetry's GenAI schemas. Kept only on request.
+
+    `withheld` says why there is nothing, where it was asked for and could not be made safe.
+    """
 
     input_messages: str | None = None
     output_messages: str | None = None
     system_instructions: str | None = None
     tool_definitions: str | None = None
+    withheld: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in the application a call was made, as far as that is known: what rules attribute calls by.
+
+    `route` is the template of a web request's path (`/items/{id}`), `task` the name of a queue's task, `command` that
+    of a command line, `test` a test's id. `module` and `function` are the application's own code that made the call.
+    """
+
+    route: str | None = None
+    task: str | None = None
+    command: str | None = None
+    test: str | None = None
+    module: str | None = None
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """Where a call is one request of a batch: the batch's id, its own id in it, and the file its result was read from.
+
+    `id` is None where only the file is known.
+    """
+
+    id: str | None = None
+    custom_id: str | None = None
+    file_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +157,7 @@ class Call:
     Ids are lower-case hex. Times are nanoseconds since the epoch (UTC) and seconds. `usage` is normalised;
     `response.usage` is the provider's own. `request_sent` is False where no connection was ever made, so that nothing
     can have been billed. `usage_complete` is False where the stream ended before the provider's final count.
+    `batch` is set where it is a request of a batch: such a call starts when the batch is created, and has no duration.
     """
 
     trace_id: str
@@ -150,7 +186,9 @@ class Call:
     tenant: str | None = None
     prompt_version: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = Origin()
     content: Content | None = None
+    batch: BatchRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +222,12 @@ class Span:
     events: tuple[SpanEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A disjoint share of a call's usage that one price applies to.
 
-    `model` is set where the share was billed at another model's price than the call's (an advisor's turn).
+    `model` is set where the share was billed at another model's price than the call's (an advisor's turn). `when` are
+    conditions of this share alone, such as an image's size. `optional`: only some models bill it, and usage does not
+    tell whether it did; without a price it is left out, with one the cost is an estimate.
     """
 
     component: str
@@ -196,6 +235,8 @@ class Quantity:
     unit: str = "token"
     model: str | None = None
     assumption: str | None = None
+    when: Mapping[str, Any] = NOTHING_STATED
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +244,8 @@ class Price:
     """One dated row of the price book: the price of one component of one model under one set of conditions.
 
     `rate_usd` is what the provider prints, for `per` units. `valid_to` is exclusive; `guaranteed_until` is the last
-    day of a promotion that nobody promised to continue.
+    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own,
+    `genai-prices` for one of that list.
     """
 
     id: str
@@ -221,11 +263,15 @@ class Price:
     source_note: str | None
     verified_at: str
     confidence: str
+    layer: Literal["book", "override", "genai-prices"] = "book"
 
 
-@dataclass(frozen=True, slots=True)
-class CostItem:
-    """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced."""
+class CostItem(NamedTuple):
+    """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced.
+
+    `layer` is where the price comes from: `provider` (it reported the amount), `override` where the user's own prices
+    had a part in it, `book`, or `genai-prices`.
+    """
 
     component: str
     quantity: Decimal
@@ -239,6 +285,7 @@ class CostItem:
     confidence: str | None = None
     source_url: str | None = None
     note: str | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,22 +4,27 @@ It has a queue and a thread of its own: a slow backend delays neither the applic
 delivered is counted beside the journal's figures; the journal has it either way.
 """
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Any
 
-from llmtrace import codec, semconv
+from llmtrace import codec, config, semconv
 from llmtrace.config import QUEUE_SPANS
 from llmtrace.instrument.quiet import log_error, quietly
-from llmtrace.model import AttributeValue, Cost, Span
+from llmtrace.model import Attributes, AttributeValue, Call, Cost, Span
 from llmtrace.otlp_http import traces_endpoint
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
+
+    from llmtrace.pricing import CurrentPrices
+    from llmtrace.rules import CurrentRules
 
 THREAD_NAME = "llmtrace-otlp"
 BATCH_SPANS = 512
@@ -31,8 +36,9 @@ RETRY_WAIT_S = 1.0
 class OtlpExporter:
     """Delivers spans to one OTLP/HTTP endpoint; `endpoint` None leaves it to OpenTelemetry's environment variables."""
 
-    def __init__(self, endpoint: str | None = None) -> None:
-        """Prepare; the thread and OpenTelemetry's SDK start with the first span."""
+    def __init__(self, endpoint: str | None = None, home: Path | None = None) -> None:
+        """Prepare; the thread and OpenTelemetry's SDK start with the first span. Costs are by the prices of HOME."""
+        self._home = home
         self._endpoint = None if endpoint is None else traces_endpoint(endpoint)
         self._queue: Queue[Span] = Queue(QUEUE_SPANS)
         self._thread: threading.Thread | None = None
@@ -42,6 +48,8 @@ class OtlpExporter:
     def put(self, spans: Sequence[Span]) -> None:
         """Take SPANS without waiting; what does not fit is dropped and counted."""
         if self._thread is None:
+            # Made anew, of what there is now: gevent may have taken the place of Python's own locks since.
+            self._queue, self._stop = Queue(QUEUE_SPANS), threading.Event()
             self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
             self._thread.start()
         for span in spans:
@@ -101,7 +109,7 @@ class OtlpExporter:
         """Whether the backend took BATCH, within a few tries."""
         from opentelemetry.sdk.trace.export import SpanExportResult
 
-        spans = [s for span in batch if (s := quietly(_readable, span)) is not None]
+        spans = [s for span in batch if (s := quietly(_readable, span, self._home)) is not None]
         for attempt in range(TRIES):
             if attempt and self._stop.wait(RETRY_WAIT_S * 2**attempt):
                 break
@@ -112,7 +120,7 @@ class OtlpExporter:
         return False
 
 
-def _readable(span: Span) -> "ReadableSpan":
+def _readable(span: Span, home: Path | None) -> "ReadableSpan":
     """SPAN as OpenTelemetry's SDK has it, with the call's cost."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -122,7 +130,7 @@ def _readable(span: Span) -> "ReadableSpan":
     def context(span_id: str) -> SpanContext:
         return SpanContext(int(span.trace_id, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
 
-    attributes: dict[str, Any] = {**span.attributes, **(quietly(_cost_attributes, span) or {})}
+    attributes: dict[str, Any] = {**span.attributes, **(quietly(_found_attributes, span, home) or {})}
     return ReadableSpan(
         name=span.name,
         context=context(span.span_id),
@@ -137,11 +145,30 @@ def _readable(span: Span) -> "ReadableSpan":
     )
 
 
-def _cost_attributes(span: Span) -> dict[str, AttributeValue]:
-    from llmtrace.pricing import load_book, price_call
+@functools.cache
+def _files(home: Path | None) -> "tuple[CurrentPrices, CurrentRules]":
+    from llmtrace.pricing import CurrentPrices
+    from llmtrace.rules import CurrentRules
 
+    place = home if home is not None else config.default_home()
+    return CurrentPrices(place), CurrentRules(place)
+
+
+def _found_attributes(span: Span, home: Path | None) -> dict[str, AttributeValue]:
+    """What SPAN, of a call, is given on its way out: its cost, and its feature where a rule names that."""
     call = codec.decode(span)
-    return {} if call is None else cost_attributes(price_call(load_book(), call))
+    return {} if call is None else describe_call(call, span.resource, home)
+
+
+def describe_call(call: Call, resource: Attributes, home: Path | None) -> dict[str, AttributeValue]:
+    """The cost of CALL, made in the process that RESOURCE describes, and the feature that the rules of HOME name."""
+    from llmtrace.pricing import price_call
+
+    prices, rules = _files(home)
+    said = [resource.get(name) for name in (semconv.SERVICE_NAME, semconv.DEPLOYMENT_ENVIRONMENT)]
+    service, environment = (value if isinstance(value, str) else None for value in said)
+    cost = price_call(prices.book(), call)
+    return {**cost_attributes(cost), **rules.rules().attributes(call, service, environment)}
 
 
 def cost_attributes(cost: Cost) -> dict[str, AttributeValue]:

@@ -102,7 +102,17 @@ class Sender:
             self.close()
             return Answer(None, str(err) or type(err).__name__)
         rejected = _rejected(data) if response.status == 200 else 0
-        return Answer(response.status, response.reason, rejected, _retry_after_s(response.headers.get("retry-after")))
+        reason = self._without_headers(response.reason)
+        return Answer(response.status, reason, rejected, _retry_after_s(response.headers.get("retry-after")))
+
+    def _without_headers(self, reason: str) -> str:
+        """REASON, which a destination may have made up from what it was sent, without the keys in our headers."""
+        from llmtrace.redaction.secrets import redact_text
+
+        for value in self._headers.values():
+            for secret in (value, value.rpartition(" ")[2]):
+                reason = reason.replace(secret, "[redacted]") if len(secret) > 3 else reason
+        return redact_text(reason)
 
 
 def require_allowed(url: str) -> None:

@@ -1,5 +1,6 @@
 """The owner of a database: holds the lock, reads the journal into the store, and answers questions from it."""
 
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,18 @@ from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.questions import freshness
 from llmtrace.analytics.restrict import restrict_sql
 from llmtrace.analytics.tables import CALLS
+from llmtrace.budgets.from_file import budget_problems
 from llmtrace.errors import ConfigError, StoreError
 from llmtrace.explanation import explain_call
 from llmtrace.ingest import Ingested, Ingester, Summary, summarise
+from llmtrace.ingest.attribute import apply_rules
+from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
-from llmtrace.pricing import load_book
+from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.pricing.display import describe_currency
+from llmtrace.redaction.redactor import redaction_problems
+from llmtrace.rules import CurrentRules
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -24,6 +31,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 DB_NAME = "llmtrace.duckdb"
+WITHHELD = """
+SELECT json_extract_string(attributes, '$."llmtrace.content.withheld"') AS reason, count(*) FROM spans
+WHERE contains(CAST(attributes AS VARCHAR), '"llmtrace.content.withheld"') GROUP BY reason ORDER BY reason
+"""
 
 
 class Owner:
@@ -37,6 +48,8 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
+        self._prices, self._rules = CurrentPrices(home, keeps_copy=True), CurrentRules(home)
+        self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
         """Take the lock and open the store.
@@ -71,7 +84,7 @@ class Owner:
     def _open_locked(self) -> "Owner":
         try:
             self.store = DuckStore(self.db)
-            self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+            self._ingester = Ingester(self.store, journal_folder(self.home), self.book())
         except BaseException:
             self.close()
             raise
@@ -83,7 +96,7 @@ class Owner:
             self.store.close()
             self.store = None
         self.store = DuckStore(self.db)
-        self._ingester = Ingester(self.store, journal_folder(self.home), load_book())
+        self._ingester = Ingester(self.store, journal_folder(self.home), self.book())
 
     def close(self) -> None:
         """Close the store and let the lock go."""
@@ -92,10 +105,21 @@ class Owner:
             self.store = None
         self.lock.release()
 
+    def book(self) -> PriceBook:
+        """The prices in force: the bundled book with the user's own before it."""
+        return self._prices.book()
+
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates; None where nothing is said."""
+        return describe_currency(self.book())
+
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
-        return self._ingester.run(should_stop)
+        self._ingester.price_by(self.book())
+        self._ingester.attribute_by(self._rules.rules())
+        with self._turn:
+            return self._ingester.run(should_stop)
 
     def ask(self, question: str, options: Mapping[str, Any]) -> Rows:
         """The answer to QUESTION with OPTIONS, its parameters and those of the filter.
@@ -120,10 +144,27 @@ class Owner:
         store = self._open_store()
         return explain_call(
             lambda expression: store.query(compile_expression(expression, store.dialect)),
-            load_book(),
+            self.book(),
             span_id,
             parse_filter(options),
         )
+
+    def reprice(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the calls that OPTIONS, of the filter, describe get the prices in force.
+
+        Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
+        """
+        answer = reprice(self._open_store(), self.book(), parse_filter(options), self._turn, is_dry=is_dry)
+        return {**answer, "price_problem": self._prices.problem}
+
+    def apply_rules(self, options: Mapping[str, Any], *, is_dry: bool) -> dict[str, Any]:
+        """What changes where the rules in force name the feature of the calls that OPTIONS, of the filter, describe.
+
+        Unless IS_DRY, each call whose feature changes gets a new revision. Raises QueryError; ConfigFileError where the
+        rules cannot be read as they stand.
+        """
+        rules = self._rules.require()
+        return apply_rules(self._open_store(), self.book(), rules, parse_filter(options), self._turn, is_dry=is_dry)
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
@@ -178,7 +219,8 @@ class Owner:
         summary = self.account()
         segments = list_segments(folder)
         spans, calls = store.query("SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM calls)").rows[0]
-        book, me = load_book(), self.lock.owner()
+        book, me = self.book(), self.lock.owner()
+        doubts = [p for p in (self._prices.problem, self._rules.problem) if p is not None]
         return {
             "ended": summary.ended,
             "stored": summary.stored,
@@ -190,12 +232,24 @@ class Owner:
             "journal_bytes": sum(s.size for s in segments),
             "journal_segments": len(segments),
             "store": {"path": str(self.db), "bytes": self.store_bytes(), "spans": spans, "calls": calls},
-            "price_book": {"version": book.version, "rows": len(book.prices)},
+            "price_book": {
+                "version": book.version,
+                "rows": len(book.prices),
+                "bundled": load_book().version,
+                "own": str(self._prices.path) if book.version != load_book().version else None,
+                "currency": describe_currency(book),
+            },
             "deliveries": self.deliveries(),
-            "problems": list(summary.problems),
+            "content_withheld": dict(store.query(WITHHELD).rows),
+            "problems": [*summary.problems, *doubts, *_problems_of_file(self.home)],
         }
 
     def _open_store(self) -> DuckStore:
         if self.store is None:
             raise StoreError(f"{self.db} is not open any more")
         return self.store
+
+
+def _problems_of_file(home: Path) -> list[str]:
+    """What is wrong in HOME's configuration file; each mistake once, whoever reads it."""
+    return list(dict.fromkeys([*redaction_problems(home), *budget_problems(home)]))

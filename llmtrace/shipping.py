@@ -33,7 +33,8 @@ class JournalShipper(DeliveryThread):
             ConfigError: ENDPOINT is no http(s) address.
         """
         self._home, self._url, folder = home, traces_endpoint(endpoint), journal_folder(home)
-        cursor = Cursor(folder, cursor_name("ship", self._url), self._url)
+        self._shown = _without_secrets(self._url)
+        cursor = Cursor(folder, cursor_name("ship", self._url), self._shown)
         sender = Sender(self._url, {"Authorization": f"Bearer {token}"} if token else {})
         super().__init__(folder, cursor, Delivery(folder, cursor, sender, wants=_is_ours), "llmtrace-ship")
         self._is_outage_told = self._is_token_told = False
@@ -44,10 +45,10 @@ class JournalShipper(DeliveryThread):
         if err.is_unauthorised:
             if not self._is_token_told:
                 self._is_token_told = True
-                log.warning("the sidecar at %s does not accept LLMTRACE_TOKEN; spans wait in the journal", self._url)
+                log.warning("the sidecar at %s does not accept LLMTRACE_TOKEN; spans wait in the journal", self._shown)
         elif since_s > OUTAGE_TOLD_AFTER_S and not self._is_outage_told:
             self._is_outage_told = True
-            log.warning("the sidecar at %s takes no spans (%s); they wait in the journal", self._url, err)
+            log.warning("the sidecar at %s takes no spans (%s); they wait in the journal", self._shown, err)
 
     def failed(self, err: Exception) -> None:
         """Warn; at most once a minute."""
@@ -65,6 +66,15 @@ class JournalShipper(DeliveryThread):
         remaining = {s.process for s in list_segments(self._folder)}
         over = [c.process for c in read_counters(self._folder) if not c.is_alive and c.process not in remaining]
         delete_counters(self._folder, over)
+
+
+def _without_secrets(url: str) -> str:
+    """URL without the secrets that may be in it."""
+    if "@" not in url and "?" not in url:
+        return url
+    from llmtrace.redaction.secrets import redact_text  # its expressions take time to compile
+
+    return redact_text(url)
 
 
 def _is_ours(segment: Segment) -> bool:

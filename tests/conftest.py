@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from calling import close_clients
+from hypothesis import settings
 from otlp_receiver import Receiver, receive
 from skipping import pytest_make_collect_report, pytest_runtest_makereport
 
@@ -15,6 +16,10 @@ from llmtrace.instrument import quiet
 from llmtrace.journal import Record, journal_folder, list_segments, read_segment
 from llmtrace.model import Call
 from llmtrace.simulator import Simulator
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("llmtrace", deadline=None)
+settings.load_profile("llmtrace")
 
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 pytest_plugins = ["pytester"]

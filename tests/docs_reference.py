@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+import sdk_methods
 
 from llmtrace.analytics.catalogue import catalogue
 from llmtrace.analytics.columns import RELATIONS
-from llmtrace.analytics.relations import CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
+from llmtrace.analytics.relations import BATCHES, CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
 from llmtrace.analytics.tables import CALLS
 from llmtrace.cli import cli, options
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- begin (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end (?P=name) -->\n", re.DOTALL)
-TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS)}
+TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS, BATCHES)}
 TYPES = {"string": "text", "float64": "number", "boolean": "true or false", "json": "JSON", "timestamp": "time (UTC)"}
 
 
@@ -134,13 +135,24 @@ def column_blocks() -> dict[str, str]:
     return blocks
 
 
+def method_blocks() -> dict[str, str]:
+    """What `docs/methods.md` says of the methods of each SDK."""
+    head = ("method", "endpoint", "billed by")
+    return {f"methods {sdk}": table(head, list(sdk_methods.table_rows(sdk))) for sdk in sdk_methods.METHODS}
+
+
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """A table in Markdown."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *("| " + " | ".join(str(c) for c in row) + " |" for row in rows), ""])
 
 
-FILES = {"commands.md": command_blocks, "questions.md": question_blocks, "attributes.md": column_blocks}
+FILES = {
+    "commands.md": command_blocks,
+    "questions.md": question_blocks,
+    "attributes.md": column_blocks,
+    "methods.md": method_blocks,
+}
 
 
 def read_blocks(name: str) -> dict[str, str]:

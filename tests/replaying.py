@@ -1,5 +1,6 @@
 """A server that answers with the rows it is given, and the ways of calling it that the real SDKs offer."""
 
+import functools
 import gzip
 import http.server
 import inspect
@@ -18,6 +19,55 @@ from llmtrace.client import connect
 
 ROW_HEADER = "X-Row"
 PIECE_BYTES = 700
+# The SDKs' methods, by the name that a row calls them by.
+OPERATIONS: Mapping[str, str] = {
+    "chat": "chat.completions.create",
+    "completions": "completions.create",
+    "responses": "responses.create",
+    "compact": "responses.compact",
+    "retrieve": "responses.retrieve",
+    "embeddings": "embeddings.create",
+    "messages": "messages.create",
+    "beta_messages": "beta.messages.create",
+    "images": "images.generate",
+    "image_edits": "images.edit",
+    "image_variations": "images.create_variation",
+    "speech": "audio.speech.create",
+    "transcriptions": "audio.transcriptions.create",
+    "translations": "audio.translations.create",
+    "moderations": "moderations.create",
+    "input_tokens": "responses.input_tokens.count",
+    "count_messages": "messages.count_tokens",
+    "beta_count_messages": "beta.messages.count_tokens",
+    "decision": "decisions.create",
+    "grade": "fine_tuning.alpha.graders.run",
+    "run": "beta.threads.runs.create",
+    "thread_run": "beta.threads.create_and_run",
+    "run_retrieve": "beta.threads.runs.retrieve",
+    "run_outputs": "beta.threads.runs.submit_tool_outputs",
+    "agent": "beta.agents.sessions.create",
+    "agent_retrieve": "beta.agents.sessions.retrieve",
+    "agent_events": "beta.agents.sessions.events.stream",
+    "evaluation": "evals.runs.create",
+    "evaluation_retrieve": "evals.runs.retrieve",
+    "training": "fine_tuning.jobs.create",
+    "training_retrieve": "fine_tuning.jobs.retrieve",
+    "video": "videos.create",
+    "video_retrieve": "videos.retrieve",
+    "session": "beta.sessions.create",
+    "session_retrieve": "beta.sessions.retrieve",
+    "deployment": "beta.deployments.run",
+    "dream": "beta.dreams.create",
+    "dream_retrieve": "beta.dreams.retrieve",
+}
+FILE = ("harbour.bin", b"not really media")
+# What the operations that send a file send.
+FILES: Mapping[str, dict[str, Any]] = {
+    "image_edits": {"image": FILE},
+    "image_variations": {"image": FILE},
+    "transcriptions": {"file": FILE},
+    "translations": {"file": FILE},
+}
 
 
 @dataclass(frozen=True)
@@ -116,28 +166,21 @@ class Caller:
         client = self.clients[row.provider]
         if row.operation == "complete":
             return self._complete(row)
-        resource, name = {
-            "chat": (lambda: client.chat.completions, "create"),
-            "completions": (lambda: client.completions, "create"),
-            "responses": (lambda: client.responses, "create"),
-            "compact": (lambda: client.responses, "compact"),
-            "retrieve": (lambda: client.responses, "retrieve"),
-            "embeddings": (lambda: client.embeddings, "create"),
-            "messages": (lambda: client.messages, "create"),
-            "beta_messages": (lambda: client.beta.messages, "create"),
-        }[row.operation]
-        bound = getattr(resource(), name)
+        *path, name = OPERATIONS[row.operation].split(".")
+        resource: Any = functools.reduce(getattr, path, client)
+        bound = getattr(resource, name)
         known = inspect.signature(bound).parameters
         body = dict(row.request)
-        if row.operation.endswith("messages"):
+        if row.operation in ("messages", "beta_messages"):
             body.setdefault("max_tokens", 1024)
+        body |= FILES.get(row.operation, {})
         if row.operation == "retrieve":
             body = {"response_id": row.response_id, **body}
         arguments = {k: v for k, v in body.items() if k in known and v is not None}
         arguments["extra_body"] = {k: v for k, v in body.items() if k not in arguments} or None
         arguments["extra_headers"] = {ROW_HEADER: row.id}
         arguments["timeout"] = 30.0
-        method = getattr(getattr(resource(), variant), name) if variant else bound
+        method = getattr(getattr(resource, variant), name) if variant else bound
         return method, arguments
 
     def _complete(self, row: Row) -> tuple[Callable[..., Any], dict[str, Any]]:
@@ -259,13 +302,22 @@ async def streamed_bytes_async(caller: Caller, row: Row) -> list[str]:
 def _read(result: Any) -> list[str]:
     if isinstance(result, Iterator):
         return [repr(item) for item in result]
-    return [repr(result)]
+    return [_told(result)]
 
 
 async def _read_async(result: Any) -> list[str]:
     if isinstance(result, AsyncIterator):
         return [repr(item) async for item in result]
-    return [repr(result)]
+    if isinstance(result, openai.AsyncBinaryResponse if hasattr(openai, "AsyncBinaryResponse") else ()):
+        return [repr(await result.read())]
+    return [_told(result)]
+
+
+def _told(result: Any) -> str:
+    """RESULT as the caller sees it, the bytes of a file for one that is."""
+    if isinstance(result, openai.HttpxBinaryResponseContent if hasattr(openai, "HttpxBinaryResponseContent") else ()):
+        return repr(result.content)
+    return repr(result)
 
 
 READERS = (streamed, streamed_lines, streamed_bytes, streamed_whole)

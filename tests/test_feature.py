@@ -215,3 +215,29 @@ def test_to_thread_and_copied_contexts_carry_the_feature_and_bare_threads_do_not
             thread.start()
             thread.join()
     assert seen == ["x", None]
+
+
+def test_work_in_another_thread_runs_in_the_context_that_it_was_handed_over_in() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    mine: contextvars.ContextVar[str] = contextvars.ContextVar("mine", default="")
+    gate = threading.Barrier(4, timeout=10)
+
+    def work(argument: str, more: str = "") -> tuple[str, str | None, str]:
+        gate.wait()
+        with llmtrace.feature("inner " + argument):
+            gate.wait()
+        return argument + more, here(), mine.get()
+
+    with ThreadPoolExecutor(4) as pool:
+        with llmtrace.feature("summarize"):
+            mine.set("of the app")
+            carried = llmtrace.in_context(work)
+            found = list(pool.map(carried, "abcd"))
+        assert here() is None
+        assert [f[0] for f in found] == list("abcd")
+        assert {f[1:] for f in found} == {("summarize", "of the app")}
+        later = [pool.submit(carried, "x", more="y") for _ in range(4)]
+        assert {f.result() for f in later} == {("xy", "summarize", "of the app")}, "as it was when it was handed over"
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(here).result() is None

@@ -84,6 +84,7 @@ def test_the_base_install_is_the_apps_side_only() -> None:
         "clickhouse",
         "demo",
         "http",
+        "genai-prices",
         "all",
     }
 
@@ -106,12 +107,16 @@ def test_the_public_names_are_those_that_are_documented() -> None:
 
     assert sorted(llmtrace.__all__) == sorted(
         [
+            "BudgetExceeded",
             "Client",
             "baggage_headers",
+            "budget",
             "connect",
             "feature",
             "feature_from_headers",
             "flush",
+            "flush_after",
+            "in_context",
             "instrument",
             "price",
             "shutdown",

@@ -20,9 +20,9 @@ SOURCES = {
     "missing": "not known",
 }
 ADVICE = {
-    "unpriced": "ask `llmtrace explain` why; a newer release may have the price",
+    "unpriced": "write its rates into prices.yaml, then llmtrace reprice; llmtrace explain says why",
     "invalid_usage": "the counts contradict each other: see the call",
-    "partial": "a part has no price: see the call's bill",
+    "partial": "write the missing rate into prices.yaml, then llmtrace reprice; the call's bill says which",
 }
 MEANING_PX = 520
 
@@ -82,6 +82,7 @@ def _coverage(scope: Scope) -> None:
     with st.container(border=True, gap="small"):
         _statuses(scope)
     fixes(scope)
+    _untagged(scope)
     _unpriced(scope)
     with st.container(border=True, gap="small"):
         _services(scope)
@@ -125,6 +126,25 @@ def _source_said(row: dict[str, Any]) -> str:
 def _part(column: str) -> Callable[[Any], str]:
     """What share of a row's calls its COLUMN counts."""
     return lambda row: percent(share(row[column] or 0, row["calls"]))
+
+
+@shielded
+def _untagged(scope: Scope) -> None:
+    found = scope.ask("untagged", limit=50)
+    if not found:
+        return
+    total = scope.totals()
+    columns = (
+        rows.name("Made by", "origin", 260, "(not known)"),
+        rows.name("Which is a", "kind", 90, ""),
+        rows.number("Calls", lambda row: row["calls"], 70),
+        rows.figure("Share", lambda row: percent(share(row["calls"], total["untagged_calls"])), 70),
+        rows.figure("Cost", fmt.known_cost, 100),
+        rows.when("Last (UTC)", "last_at", 110),
+    )
+    with st.container(border=True, gap="small"):
+        st.subheader("Without a feature, by the place in the app that made them", anchor=False)
+        rows.draw(found, columns, "data_untagged", "Calls without a feature by what made them")
 
 
 @shielded
@@ -186,11 +206,13 @@ def _book(stamp: answers.Stamp) -> None:
     book = load_book()
     st.subheader("Price book", anchor=False)
     st.markdown(f"Version {fmt.code(used['version'])}, {count(used['rows'])} dated prices. Estimates, not invoices.")
-    if used["version"] != book.version:
+    if used.get("bundled", used["version"]) != book.version:
         mine = fmt.code(book.version)
         st.markdown(
             f":orange[!] The database's owner prices by that version; the dates below are of this page's {mine}."
         )
+    if used.get("own"):
+        st.markdown(f"Your own prices come first: {fmt.code(used['own'], 200)}")
     columns = (
         rows.name("Provider", "provider", 100),
         rows.number("Models", lambda row: row["models"], 70),

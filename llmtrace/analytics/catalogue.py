@@ -10,7 +10,7 @@ from typing import Any
 from llmtrace.analytics.columns import RELATIONS
 from llmtrace.analytics.filters import Filter
 from llmtrace.analytics.questions import QUESTIONS, Question
-from llmtrace.analytics.tables import BY_CHOICES, CALLS, TAG_PREFIX
+from llmtrace.analytics.tables import BY_CHOICES, TAG_PREFIX
 
 API_VERSION = 1
 TYPES = {bool: "boolean", int: "integer", float: "number"}
@@ -60,7 +60,7 @@ COLUMNS: Mapping[str, str] = {
     "errors": "How many of them failed.",
     "cost_usd": "What they cost together, in US dollars, exactly; null where no cost is known.",
     "unpriced_calls": "Calls whose cost is not known, and so not in the sum.",
-    "estimated_calls": "Calls whose cost rests on an estimate of their tokens.",
+    "estimated_calls": "Calls whose cost rests on an estimate, mostly of their tokens.",
     "input_tokens": "Tokens sent, cached ones included.",
     "cached_input_tokens": "Tokens sent that were read from a cache.",
     "cache_write_tokens": "Tokens sent that were written to a cache.",
@@ -107,12 +107,22 @@ COLUMNS: Mapping[str, str] = {
     "spans": "How many spans it has.",
     "traces": "How many traces there are.",
     "reason": "Why there is no price.",
+    "kind": "What the place is: route, task, test, module or command; null where none is known.",
+    "origin": "The place in the app that made the calls.",
     "usage_source": "Who counted the tokens: provider, estimated (here) or missing.",
     "failed": "How many of them failed or were cancelled.",
     "service": "The service that made them.",
     "environment": "Where that service runs.",
     "process": "The process that sent them.",
     "first_at": "When the first of them started, in UTC.",
+    "batches": "How many batches there are.",
+    "requests": "How many requests are in them, as far as that is known.",
+    "results": "How many results were read.",
+    "pending": "Requests whose cost is not known yet: they run, or nobody has read their answers.",
+    "uncounted_batches": "Batches of which nobody knows how many requests are pending.",
+    "service_tier": "The tier that served them, as the provider told it.",
+    "component": "What is billed: input_uncached, output and so on; null for calls that nothing was counted of.",
+    "quantity": "How much of it, in tokens or calls.",
     "is_call": "Whether the span is a call to a provider.",
 }
 
@@ -150,7 +160,7 @@ def describe(question: Question) -> dict[str, Any]:
 
 def _columns(question: Question) -> list[dict[str, Any]]:
     """The columns of the answer; where they are those of a relation, they mean what they mean there."""
-    schema = dict(question.build(CALLS).schema().items())
+    schema = dict(question.build(question.of).schema().items())
     relation = next((r for r in RELATIONS.values() if set(r) == set(schema)), {})
     if "span_id" in schema:  # a row is one span: its columns are those of spans and calls
         relation = relation or {**RELATIONS["calls_all"], **RELATIONS["spans"], **STATUS_OF_CALL}

@@ -8,7 +8,10 @@ from ibis import _
 
 from llmtrace.analytics.grouping import key_of, whole
 from llmtrace.analytics.relations import CALLS_ALL, SPANS
-from llmtrace.analytics.tables import UNPRICED
+from llmtrace.analytics.tables import UNPRICED, json_extract_string
+
+ORIGINS = ("route", "task", "test", "module", "command")
+ORIGIN_PREFIX = "llmtrace.origin."
 
 
 def unpriced(calls: ir.Table, limit: Any = 50) -> ir.Table:
@@ -33,6 +36,40 @@ def unpriced(calls: ir.Table, limit: Any = 50) -> ir.Table:
         .order_by([ibis.desc("calls"), ibis.asc("provider"), ibis.asc("model"), ibis.asc("reason")])
         .limit(whole("limit", limit, 1, 1000))
     )
+
+
+def untagged(calls: ir.Table, limit: Any = 20) -> ir.Table:
+    """Calls without a feature by where in the app they were made, dearest first: what a rule could name.
+
+    A call's place is its route, else its task, its test, the module that made it, or the command that was run.
+    """
+    lacking = calls.filter(calls.feature.isnull())
+    keys = ("trace_id", "span_id", "started_at")
+    spans = SPANS.select(*keys, *[_origin(name).name(name) for name in ORIGINS])
+    placed = lacking.left_join(spans, keys).select(
+        *[lacking[name] for name in ("started_at", "cost_usd", "cost_status")], *[spans[name] for name in ORIGINS]
+    )
+    # A script's own module has no name to tell it from others.
+    is_script = (placed.module == "__main__") & placed.command.notnull()
+    kinds = [(placed[name].notnull(), name) for name in ("route", "task", "test")]
+    ends = [(placed.module.notnull() & ~is_script, "module"), (placed.command.notnull(), "command")]
+    kind = ibis.cases(*kinds, *ends, else_=ibis.null("string"))
+    return (
+        placed.mutate(kind=kind, origin=ibis.cases(*[(kind == name, placed[name]) for name in ORIGINS]))
+        .group_by("kind", "origin")
+        .aggregate(
+            calls=_.count(),
+            cost_usd=_.cost_usd.sum(),
+            unpriced_calls=_.cost_status.isin(UNPRICED).sum(),
+            last_at=_.started_at.max(),
+        )
+        .order_by([ibis.desc("cost_usd", nulls_first=False), ibis.desc("calls"), ibis.asc("kind"), ibis.asc("origin")])
+        .limit(whole("limit", limit, 1, 1000))
+    )
+
+
+def _origin(name: str) -> Any:
+    return json_extract_string(SPANS.attributes, f"/{ORIGIN_PREFIX}{name}")
 
 
 def usage_sources(calls: ir.Table) -> ir.Table:

@@ -15,7 +15,8 @@ from llmtrace.errors import QueryError
 RELATIONS = ("calls", "spans")
 SORTED_ROWS = 100_000  # about as many are sorted at a time
 MINUTE = timedelta(minutes=1)
-COST_COLUMNS = ("cost_usd", "cost_status", "cost_reason", "price_book")
+# What the span itself does not say: rules may have named the feature.
+CALL_COLUMNS = ("cost_usd", "cost_status", "cost_reason", "price_book", "feature", "feature_source")
 
 
 def export_windows(chosen: Filter, calls: int, first: datetime | None, last: datetime | None) -> Iterator[Filter]:
@@ -33,7 +34,7 @@ def export_windows(chosen: Filter, calls: int, first: datetime | None, last: dat
 
 
 def export_expression(relation: str, chosen: Filter) -> ir.Table:
-    """The rows of RELATION for the calls of CHOSEN: `calls` as they are, or `spans` with what each call cost.
+    """The rows of RELATION for the calls of CHOSEN: `calls` as they are, or `spans` with their cost and feature.
 
     Raises:
         QueryError: there is no such relation.
@@ -45,10 +46,10 @@ def export_expression(relation: str, chosen: Filter) -> ir.Table:
 
 
 def _spans(chosen: Filter) -> ir.Table:
-    """Spans of calls, with the cost of the latest revision of each."""
+    """Spans of calls, with cost and feature of the latest revision of each."""
     calls = apply_filter(CALLS, chosen)
     keys = ("trace_id", "span_id", "started_at")
     revisions = apply_filter(CALLS_ALL, Filter(chosen.since, chosen.until))
     newest = ibis.row_number().over(group_by=keys[:2], order_by=ibis.desc("revision")) == 0
-    costs = revisions.mutate(is_newest=newest).filter(ibis._.is_newest).select(*keys, *COST_COLUMNS)
-    return SPANS.semi_join(calls, keys).inner_join(costs, keys).select(*SPANS.columns, *COST_COLUMNS)
+    costs = revisions.mutate(is_newest=newest).filter(ibis._.is_newest).select(*keys, *CALL_COLUMNS)
+    return SPANS.semi_join(calls, keys).inner_join(costs, keys).select(*SPANS.columns, *CALL_COLUMNS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from llmtrace import config, wire
+from llmtrace import config, receiving, wire
 from llmtrace.cli import options
 from llmtrace.client import Client
 from llmtrace.errors import ConfigError, StoreError
@@ -95,6 +95,7 @@ class _Import:
         self.rejected += len(faults)
         self.faults += [_Problem(path, found.line, f"a span was left out: {reason}") for reason in faults]
         if kept:
+            receiving.make_fit(found.request, found.request.SerializeToString(), self.folder.parent)
             self._writer.append(found.request.SerializeToString(), kept)
             self.spans += kept
 

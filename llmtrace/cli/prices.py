@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,10 +12,11 @@ from rich.text import Text
 
 from llmtrace.analytics.filters import parse_time
 from llmtrace.cli import tables
-from llmtrace.errors import QueryError
+from llmtrace.errors import OwnPricesError, QueryError
 from llmtrace.model import Price
-from llmtrace.pricing import PriceBook, load_book
+from llmtrace.pricing import PriceBook, current_book, load_book
 from llmtrace.pricing.listing import list_factors, list_names, list_prices, summarise_book
+from llmtrace.pricing.own import read_own
 from llmtrace.rendering import to_json
 
 
@@ -27,7 +29,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(as_json: bool) -> None:
     """Show how many prices there are of each provider, when they were last checked, and which may have ended."""
-    summary = summarise_book(load_book(), datetime.now(UTC))
+    summary = summarise_book(current_book(), datetime.now(UTC))
     if as_json:
         click.echo(to_json(summary, indent=2))
         return
@@ -40,6 +42,14 @@ def status(as_json: bool) -> None:
         table.add_row(*[str(row[key]) for key in ("provider", "models", "rows", "valid", "oldest", "newest")])
     console.print(f"version {summary['version']} · {summary['rows']:,} rows")
     console.print(table)
+    own = ", ".join(f"{n} {kind}" for kind, n in summary["own"].items() if n)
+    if own:
+        console.print(f"of your own: {own}")
+    if summary["currency"] is not None:
+        rate = summary["currency"]
+        console.print(f"shown in {rate['code']} as well: {rate['per_usd']} for $1 since {rate['since'][:10]}")
+    if summary["fallback"] is not None:
+        console.print(f"behind the book: {summary['fallback']}, whose prices nobody checked here")
     _print_rows(console, "Promotions past the day they were guaranteed until", summary["expired_promotions"])
     _print_rows(console, "Prices that change later", summary["scheduled_changes"])
 
@@ -60,7 +70,7 @@ def show(model: str, provider: str | None, at: str | None, as_json: bool) -> Non
     """Show the prices of MODEL, with the conditions they hold under and where each is printed."""
     now = datetime.now(UTC).replace(tzinfo=None)
     moment = now if at is None else parse_time(at, now)
-    book, day = load_book(), moment.replace(tzinfo=UTC)
+    book, day = current_book(), moment.replace(tzinfo=UTC)
     found = list_prices(book, model, provider, day)
     if not found:
         raise QueryError(_unknown(book, model, provider, moment))
@@ -81,25 +91,57 @@ def show(model: str, provider: str | None, at: str | None, as_json: bool) -> Non
     console.print(f"{', '.join(_names(found))} on {moment:%Y-%m-%d}, in US dollars")
     console.print(_table(found))
     for m in factors:
-        console.print(Text(f"× {m.factor} on token prices with {_conditions(m.when)}: {m.name}"), soft_wrap=True)
+        on = ", ".join(sorted(m.components)) or "token prices"
+        stated = f" with {_conditions(m.when)}" if m.when else ""
+        console.print(Text(f"× {m.factor} on {on}{stated}: {m.name}"), soft_wrap=True)
     console.print(Text("\nsources", style="bold"))
-    for source in dict.fromkeys(f"{p.source_url} ({p.confidence}, read on {p.verified_at})" for p in found):
+    for source in dict.fromkeys(_source(p) for p in found):
         console.print(Text(source), soft_wrap=True)
+
+
+@command.command("check")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def check(context: click.Context, file: Path, as_json: bool) -> None:
+    """Check FILE, of your own prices, without using it. The exit code is 1 where something is wrong with it."""
+    answer: dict[str, Any] = {"file": str(file), "ok": True, "line": None, "reason": None}
+    said, err = "", None
+    try:
+        book = read_own(load_book(), file)
+    except OwnPricesError as found:
+        err = found
+        answer |= {"ok": False, "line": err.line, "reason": err.reason}
+    else:
+        counts = summarise_book(book, datetime.now(UTC))["own"]
+        answer |= {"version": book.version, **counts}
+        said = ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) or "it says nothing yet"
+    if as_json:
+        click.echo(to_json(answer, indent=2))
+    elif err is not None:
+        click.echo(f"llmtrace: {err}", err=True)
+    else:
+        click.echo(f"{file} can be used: {said}")
+    context.exit(0 if err is None else 1)
 
 
 def _table(prices: Iterable[Price]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("component", "when"):
+    rows = list(prices)
+    several = len({p.provider for p in rows}) > 1
+    for name in ("provider", "component", "when")[not several :]:
         table.add_column(name, overflow="fold")
     table.add_column("rate", justify="right", no_wrap=True)
     for name in ("from", "until", "read on"):
         table.add_column(name, no_wrap=True)
-    for p in prices:
+    for p in rows:
         until = f"{p.valid_to:%Y-%m-%d}" if p.valid_to else ""
         if p.guaranteed_until is not None:
             until = f"{until} guaranteed {p.guaranteed_until:%Y-%m-%d}".strip()
         rate = f"${p.rate_usd:f} / " + (f"{p.per:,} {p.unit}s" if p.per != 1 else p.unit)
-        table.add_row(p.component, Text(_conditions(p.when)), rate, f"{p.valid_from:%Y-%m-%d}", until, p.verified_at)
+        owner = [p.provider] if several else []
+        days = f"{p.valid_from:%Y-%m-%d}", until, p.verified_at or "your own"
+        table.add_row(*owner, p.component, Text(_conditions(p.when)), rate, *days)
     return table
 
 
@@ -114,6 +156,12 @@ def _conditions(when: Mapping[str, Any]) -> str:
         else:
             parts.append(key if value is True else f"{key} {value}")
     return ", ".join(parts)
+
+
+def _source(price: Price) -> str:
+    if price.layer == "override":
+        return f"{price.source_url}{f': {price.source_note}' if price.source_note else ''}"
+    return f"{price.source_url} ({price.confidence}, read on {price.verified_at})"
 
 
 def _row(price: Price) -> dict[str, Any]:
@@ -131,8 +179,9 @@ def _row(price: Price) -> dict[str, Any]:
         "guaranteed_until": _day(price.guaranteed_until),
         "source_url": price.source_url,
         "source_note": price.source_note,
-        "verified_at": price.verified_at,
+        "verified_at": price.verified_at or None,
         "confidence": price.confidence,
+        "layer": price.layer,
     }
 
 

@@ -24,8 +24,11 @@ def command(
     client = options.client(home, db, url, token, "report")
     rows = client.rows("report", {"by": by, **chosen})
     totals = client.rows("totals", chosen)
-    answer = report_json(by, rows, totals)
+    submitted = client.rows("batch_totals", chosen).dicts()[0]
+    answer = report_json(by, rows, totals, client.currency())
     if as_json:
         click.echo(to_json(answer, indent=2))
     else:
-        tables.print_report(answer, totals.dicts()[0], chosen)
+        summary = totals.dicts()[0]
+        untagged = client.rows("untagged", {**chosen, "limit": 5}).dicts() if summary["untagged_calls"] else []
+        tables.print_report(answer, summary, chosen, submitted, untagged)

@@ -1,7 +1,7 @@
 """Answers as tables in a terminal: `rich`, loaded late."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmtrace.pricing import display
 from llmtrace.rendering import plain
+from llmtrace.rules import largest_origin
 from llmtrace.store.base import Rows
 
 KEY_COLUMNS = 32  # longer names of groups are folded
@@ -30,10 +32,23 @@ def new_console() -> Console:
     return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
-def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """The table of `report`, and below it what the numbers do not cover."""
+def print_report(
+    answer: Mapping[str, Any],
+    totals: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    submitted: Mapping[str, Any] | None = None,
+    untagged: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """The table of `report`, and below it what the numbers do not cover.
+
+    SUBMITTED says what of the batches is pending, UNTAGGED where the calls without a feature were made.
+    """
     console = new_console()
+    pending = pending_line(submitted) if submitted is not None else ""
     if not answer["total"]["calls"]:
+        if pending:
+            console.print(Text(f"No calls yet: {pending}."))
+            return
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
             console.print(
@@ -41,7 +56,14 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
             )
         return
     console.print(_report_table(answer, console.width))
+    if "currency" in answer and answer["total"]["cost_usd"] is not None:
+        console.print(Text(f"total {display.show(answer['total']['cost_usd'], answer['currency'])}"))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
+    if pending:
+        console.print(Text(pending, style="dim"))
+    origin = largest_origin(untagged, totals["untagged_calls"] or 0, totals["untagged_cost_usd"])
+    if origin is not None:
+        console.print(Text(f"{origin}: 'llmtrace rules suggest' writes a rule for it", style="dim"))
 
 
 def _report_table(answer: Mapping[str, Any], width: int) -> Table:
@@ -103,6 +125,14 @@ def coverage_line(total: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
     return " · ".join(parts) + "\n" + period
 
 
+def pending_line(submitted: Mapping[str, Any]) -> str:
+    """How many requests of the batches SUBMITTED have no known cost yet; empty where none."""
+    pending, uncounted = submitted["pending"] or 0, submitted["uncounted_batches"] or 0
+    parts = [f"{pending:,} batch request{'s' * (pending != 1)}"] if pending else []
+    parts += [f"{uncounted:,} batch{'es' * (uncounted != 1)} of unknown size"] if uncounted else []
+    return f"{' and '.join(parts)} pending: priced when their results are read" if parts else ""
+
+
 def print_rows(rows: Rows) -> None:
     """ROWS as a plain table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -136,6 +166,8 @@ def print_health(health: Mapping[str, Any]) -> None:
         said = ("untagged", "unpriced", "estimated")
         counts = " · ".join(f"{found[name + '_calls']:,} {name}" for name in said)
         console.print(f"calls    {found['calls']:,} · {counts}")
+    for reason, n in health.get("content_withheld", {}).items():
+        console.print(f"content  withheld {n:,} times: {reason}")
     for problem in health["problems"]:
         console.print(f"[yellow]problem[/yellow]  {problem}")
     if not health["problems"] and lost == dropped.get("duplicate", 0):  # what came twice is kept once
@@ -156,7 +188,10 @@ def money(value: str | Decimal | None) -> str:
 
 def exact_money(value: str | Decimal | None) -> str:
     """VALUE in dollars to the last digit; unknown is a dash."""
-    return NOTHING if value is None else f"${Decimal(value):,f}"
+    if value is None:
+        return NOTHING
+    amount = Decimal(value)
+    return f"{'-' if amount < 0 else ''}${abs(amount):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.dialects.base import Said, mapping, text
+from llmtrace.dialects.base import Aliases, Said, fill, mapping, text
 from llmtrace.model import Attributes
 
 ASSOCIATION = "traceloop.association.properties."
@@ -31,6 +31,16 @@ KEYS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ),
 )
 
+# Where in the app it was made, in our words and in OpenTelemetry's newest and older ones.
+ORIGINS: Aliases = (
+    (s.ORIGIN_ROUTE, (s.ORIGIN_ROUTE, "http.route")),
+    (s.ORIGIN_TASK, (s.ORIGIN_TASK, "celery.task_name")),
+    (s.ORIGIN_COMMAND, (s.ORIGIN_COMMAND,)),
+    (s.ORIGIN_TEST, (s.ORIGIN_TEST,)),
+    (s.ORIGIN_MODULE, (s.ORIGIN_MODULE, "code.namespace")),
+    (s.ORIGIN_FUNCTION, (s.ORIGIN_FUNCTION, "code.function.name", "code.function")),
+)
+
 
 def attribute(said: Said, attributes: Attributes) -> None:
     """Put into SAID on whose behalf the span with ATTRIBUTES was made, where they tell."""
@@ -48,6 +58,7 @@ def attribute(said: Said, attributes: Attributes) -> None:
             continue
         if name == s.FEATURE:
             said.setdefault(s.FEATURE_SOURCE, source)
+    fill(said, attributes, ORIGINS)
     _add_tags(said, attributes, {k: v for k, v in pairs.items() if k not in used})
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from llmtrace import semconv as s
 from llmtrace.dialects.base import JSON_CHARACTERS, Said, mapping
 from llmtrace.model import Attributes, Span
-from llmtrace.providers.content import Message, Part, dump, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, text_part, tool_call_part
+from llmtrace.redaction.fitting import fit_json
 
 # Newest name to the starts of the numbered ones, and to the (event, attribute) that holds a JSON list.
 NUMBERED = (
@@ -69,9 +70,8 @@ def _set(said: Said, name: str, messages: Sequence[Message]) -> None:
     told = [m for m in messages if m["parts"]]
     if name == s.OUTPUT_MESSAGES:
         told = [{"finish_reason": "stop", **m} for m in told]
-    text = dump(told)
-    if text is not None:
-        said[name] = text
+    if told:
+        said[name] = fit_json(told)
 
 
 def _numbered(fields: Mapping[str, Any], start: str) -> list[dict[str, Any]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
-from llmtrace.ingest.pricing import price_span
+from llmtrace.ingest.batches import BatchSettler
+from llmtrace.ingest.pricing import attribute, price_span
 from llmtrace.ingest.settle import Settler
 from llmtrace.journal import (
     Counter,
@@ -26,6 +27,7 @@ from llmtrace.journal.cursor import has_passed, read_cursors
 from llmtrace.journal.retention import delete_counters
 from llmtrace.model import Span
 from llmtrace.pricing import PriceBook
+from llmtrace.rules import NO_RULES, Rules
 from llmtrace.store.base import Batch, PricedCall, Process, Store, settle
 
 BATCH_RECORDS = 64
@@ -56,9 +58,20 @@ class Ingester:
     def __init__(self, store: Store, folder: Path, book: PriceBook) -> None:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
-        self._settler = Settler(store, book)
+        self._settler, self._batches = Settler(store, book), BatchSettler(store, book)
+        self._rules = NO_RULES
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
+
+    def price_by(self, book: PriceBook) -> None:
+        """Price what is read from now on by BOOK."""
+        if book.version != self._book.version:
+            self._book = book
+            self._settler, self._batches = Settler(self._store, book), BatchSettler(self._store, book)
+
+    def attribute_by(self, rules: Rules) -> None:
+        """Let RULES name the feature of what is read from now on, where nobody did."""
+        self._rules = rules
 
     @property
     def processes(self) -> dict[str, Process]:
@@ -91,6 +104,10 @@ class Ingester:
                 self._take(segment, found, work, evictions)
             work.positions[segment.name] = (segment.process, found.end)
         calls, revisions = self._settler.settle(work.calls)
+        calls, attributed = self._batches.settle([span for span, _ in work.spans], calls)
+        # Only now: the result of a batch was made where the batch was.
+        calls = [attribute(p, self._rules) for p in calls]
+        revisions = [attribute(p, self._rules) for p in (*revisions, *attributed)]
         batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from llmtrace import dialects, semconv
 from llmtrace.model import Call, Cost, Span
 from llmtrace.pricing import PriceBook, price_call
+from llmtrace.rules import Rules
 from llmtrace.store.base import PricedCall
 from llmtrace.store.rows import environment_of
 
@@ -26,7 +27,14 @@ def price_span(book: PriceBook, span: Span) -> PricedCall | None:
         cost = replace(cost, status="estimated", reason=reading.doubt)
     service = span.resource.get(semconv.SERVICE_NAME)
     named = service if isinstance(service, str) else None
-    return PricedCall(reading.call, cost, named, environment_of(span), span.scope)
+    environment = environment_of(span)
+    return PricedCall(reading.call, cost, named, environment, span.scope)
+
+
+def attribute(priced: PricedCall, rules: Rules) -> PricedCall:
+    """PRICED with the feature that RULES name, where nobody did."""
+    call = rules.apply(priced.call, priced.service, priced.environment)
+    return priced if call is priced.call else replace(priced, call=call)
 
 
 def price_again(book: PriceBook, priced: PricedCall) -> PricedCall:

@@ -6,18 +6,18 @@ new revision, and the fetches are its duplicates. Source: https://developers.ope
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from llmtrace import semconv
 from llmtrace.ingest.pricing import price_again, price_span
 from llmtrace.model import Call
 from llmtrace.pricing import PriceBook
-from llmtrace.providers.openai_responses import FETCH_OPERATION
+from llmtrace.providers.later import GROWING, MADE_LATER
+from llmtrace.providers.uncharged import FETCH_OPERATION
 from llmtrace.store.base import PricedCall, Store
 from llmtrace.store.rows import read_span
-
-MAKING = "responses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,10 @@ class Settler:
         if not makers or not fetches:
             return
         maker = min(makers, key=lambda k: k.rank)
-        told = [k.priced.call for k in fetches if k.has_usage]
-        if told and not maker.has_usage:
-            call = _complete(maker.priced.call, max(told, key=lambda c: c.started_at_ns))
+        told = [k for k in fetches if k.has_usage]
+        last = max(told, key=lambda k: _rank_of_telling(k.priced.call)) if told else None
+        if last is not None and (not maker.has_usage or _tells_more(last, maker, told)):
+            call = _complete(maker.priced.call, last.priced.call)
             yield maker, price_again(self._book, replace(maker.priced, call=call))
         for fetch in fetches:
             if fetch.priced.duplicate_of is None:
@@ -97,15 +98,38 @@ class Settler:
             if priced is None:
                 continue
             has_usage = row["usage_source"] == "provider"
+            priced = keep_feature(priced, row)
             known = _Known(replace(priced, duplicate_of=row["duplicate_of"]), None, row["revision"], has_usage)
             if known.key not in found or found[known.key].revision < known.revision:
                 found[known.key] = known
         return found
 
 
+def keep_feature(priced: PricedCall, row: Mapping[str, Any]) -> PricedCall:
+    """PRICED with the feature that its ROW has: a rule may have named it, of which the span knows nothing."""
+    return replace(priced, call=replace(priced.call, feature=row["feature"], feature_source=row["feature_source"]))
+
+
+def find_settled(store: Store, book: PriceBook, priced: PricedCall) -> PricedCall | None:
+    """PRICED, made in the background, with the usage that a fetch in STORE told, by BOOK; None where none tells it."""
+    response_id = priced.call.response.id
+    if response_id is None:
+        return None
+    told = [
+        known.priced.call
+        for known in Settler(store, book)._stored([response_id]).values()
+        if known.has_usage and _is_fetch(known.priced.call)
+        if known.priced.call.request.provider == priced.call.request.provider
+    ]
+    if not told:
+        return None
+    call = _complete(priced.call, max(told, key=_rank_of_telling))
+    return price_again(book, replace(priced, call=call))
+
+
 def _is_of_interest(priced: PricedCall) -> bool:
     call = priced.call
-    return call.response.id is not None and (call.request.endpoint == MAKING or _is_fetch(call))
+    return call.response.id is not None and (call.request.endpoint in MADE_LATER or _is_fetch(call))
 
 
 def _is_fetch(call: Call) -> bool:
@@ -116,9 +140,24 @@ def _has_usage(call: Call) -> bool:
     return call.usage_source == "provider"
 
 
+def _rank_of_telling(fetched: Call) -> tuple[int, int]:
+    """What decides which of several fetches is believed: the last; where usage grows, the one that knows most of it."""
+    grows = fetched.request.endpoint.removesuffix(".retrieve") in GROWING
+    tokens = (fetched.usage.input_tokens or 0) + (fetched.usage.output_tokens or 0)
+    return (tokens if grows else 0), fetched.started_at_ns
+
+
+def _tells_more(fetch: _Known, maker: _Known, told: Iterable[_Known]) -> bool:
+    """Whether FETCH, of those that TOLD usage, tells more of it than MAKER's row says: only some usage grows."""
+    applied = [k for k in told if k.place is None and maker.place is None]
+    before = max(_rank_of_telling(k.priced.call)[0] for k in (maker, *applied))
+    return maker.priced.call.request.endpoint in GROWING and _rank_of_telling(fetch.priced.call)[0] > before
+
+
 def _complete(made: Call, fetched: Call) -> Call:
     """MADE with what FETCHED tells of how it went on."""
     before, after = made.response, fetched.response
+    grows = made.request.endpoint in GROWING  # whoever follows it may leave at any time
     return replace(
         made,
         response=replace(
@@ -129,7 +168,7 @@ def _complete(made: Call, fetched: Call) -> Call:
             tool_requests=after.tool_requests or before.tool_requests,
             usage=after.usage,
         ),
-        status=fetched.status,
+        status=made.status if grows else fetched.status,
         error_type=fetched.error_type,
         usage=fetched.usage,
         usage_source=fetched.usage_source,
@@ -150,5 +189,5 @@ def _of_responses(dialect: str, response_ids: Sequence[str]) -> str:
     from llmtrace.analytics.relations import CALLS_ALL, SPANS
 
     calls = CALLS_ALL.filter(CALLS_ALL.response_id.isin(list(response_ids)))
-    state = calls["trace_id", "span_id", "usage_source", "duplicate_of", "revision"]
+    state = calls["trace_id", "span_id", "usage_source", "duplicate_of", "revision", "feature", "feature_source"]
     return compile_expression(state.join(SPANS, ["trace_id", "span_id"]), dialect)

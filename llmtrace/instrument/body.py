@@ -7,6 +7,13 @@ from typing import Any
 KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 DONE = b"[DONE]"
+LINES_BYTES = 256 * 1024
+MEDIA = ("audio/", "image/", "video/")
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of CONTENT_TYPE may hold something to read: media is the caller's alone."""
+    return not content_type.startswith(MEDIA)
 
 
 class BodyReader:
@@ -16,11 +23,12 @@ class BodyReader:
     is therefore only kept.
     """
 
-    __slots__ = ("_is_events", "_kept", "_pieces", "_receive", "_rest")
+    __slots__ = ("_is_events", "_is_media", "_kept", "_pieces", "_receive", "_rest")
 
     def __init__(self, content_type: str, receive: Callable[[Any], object]) -> None:
         """Read a body of CONTENT_TYPE."""
         self._is_events = EVENT_STREAM in content_type
+        self._is_media = not is_text(content_type)
         self._receive = receive
         self._pieces: list[bytes] = []
         self._kept = 0
@@ -28,6 +36,8 @@ class BodyReader:
 
     def feed(self, piece: bytes) -> None:
         """Take the next PIECE."""
+        if self._is_media:
+            return
         if self._kept > KEPT_BYTES:
             self._pieces.clear()
             return
@@ -71,3 +81,34 @@ class BodyReader:
             return  # the caller's to find out
         if isinstance(parsed, dict):
             self._receive(parsed)
+
+
+class LineReader:
+    """Sees the decoded bytes of a response of JSON lines, and gives them on in blocks of whole lines, unparsed."""
+
+    __slots__ = ("_block", "_give")
+
+    def __init__(self, give: Callable[[bytes], object]) -> None:
+        """GIVE blocks on."""
+        self._give = give
+        self._block = bytearray()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next PIECE."""
+        self._block += piece
+        if len(self._block) >= LINES_BYTES and b"\n" in piece:
+            end = self._block.rindex(b"\n") + 1
+            whole, self._block = bytes(self._block[:end]), self._block[end:]
+            self._give(whole)
+
+    def finish(self) -> None:
+        """The caller has read to the end, or as far as it will: the last line may be no whole one."""
+        block, self._block = bytes(self._block), bytearray()
+        if block:
+            self._give(block)
+
+
+def content_of(message: Any) -> bytes | None:
+    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
+    content = message.content if message is not None else None
+    return content if isinstance(content, bytes) else None

@@ -6,23 +6,29 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from llmtrace import semconv
 from llmtrace.config import Settings, baggage_hosts
-from llmtrace.instrument import outgoing
+from llmtrace.instrument import leaving, outgoing, routes
+from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.imports import PatchOnImport
+from llmtrace.instrument.leaving import Leaving
 from llmtrace.instrument.outgoing import OutgoingBaggage
-from llmtrace.instrument.pipeline import Exporter, Pipeline
+from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.routes import Routes
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
+from llmtrace.instrument.sockets import SocketPatches
 from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
+    from llmtrace.instrument.contracts import Gate
     from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
@@ -63,13 +69,14 @@ class Capture:
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
-        self._patches: list[Patches] = []
+        self._patches: list[Patches | SocketPatches] = []
         self._imports: PatchOnImport | None = None
         self._is_closed = False
-        self._outgoing: list[OutgoingBaggage] = []
-        self._http_imports: PatchOnImport | None = None
+        self._other_imports: list[PatchOnImport] = []
+        self._beside: list[OutgoingBaggage | Routes | Leaving] = []
         self.pipeline = self._new_pipeline()
         self.shared_spans = SharedSpans(describe_cost) if settings.share_spans else None
+        self.gate: Gate | None = None
         self._silenced: list[SilencedTracing] = []
         self.attempt_spans = self._new_attempt_spans() if settings.http_spans else None
 
@@ -89,21 +96,22 @@ class Capture:
             sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
             self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
             self._imports.install()
-            if baggage_hosts():
-                self._http_imports = PatchOnImport(outgoing.MODULES, self._patch_http)
-                self._http_imports.install()
+            hosts = ((outgoing.MODULES, OutgoingBaggage),) if baggage_hosts() else ()
+            for modules, patch in (*hosts, (routes.MODULES, Routes), (leaving.MODULES, self._leaving)):
+                self._other_imports.append(PatchOnImport(modules, partial(self._patch_beside, patch)))
+                self._other_imports[-1].install()
 
     def unpatch(self) -> None:
         """Give the SDKs their own functions back. Calls in flight are still recorded."""
         if self._imports is not None:
             self._imports.remove()
             self._imports = None
-        if self._http_imports is not None:
-            self._http_imports.remove()
-            self._http_imports = None
-        for http in self._outgoing:
-            http.undo()
-        self._outgoing.clear()
+        for imports in self._other_imports:
+            imports.remove()
+        self._other_imports.clear()
+        for patched in self._beside:
+            patched.undo()
+        self._beside.clear()
         for patches in self._patches:
             patches.undo()
         self._patches.clear()
@@ -125,6 +133,9 @@ class Capture:
         atexit.unregister(self.close)
         deadline = time.monotonic() + timeout_s
         closed = bool(quietly(self.pipeline.close, timeout_s))
+        if self.gate is not None:
+            quietly(self.gate.close)
+            self.gate = None  # who is told of a budget may hold on to much, and this to it for as long as it may fork
         shipped = bool(quietly(self._ship, deadline))
         if self._shipper is not None:
             quietly(self._shipper.close, deadline)
@@ -137,11 +148,18 @@ class Capture:
         family = find_family(module.__name__.partition(".")[0])
         if family is not None:
             self._patches.append(Patches(module, family, self))
+            if family.sdk == "openai":
+                self._patches.append(SocketPatches(family, self))
             if self.shared_spans is not None:
                 self._silenced.append(SilencedTracing(module))
 
-    def _patch_http(self, module: ModuleType) -> None:
-        self._outgoing.append(OutgoingBaggage(module))
+    def _patch_beside(
+        self, patch: Callable[[ModuleType], OutgoingBaggage | Routes | Leaving], module: ModuleType
+    ) -> None:
+        self._beside.append(patch(module))
+
+    def _leaving(self, module: ModuleType) -> Leaving:
+        return Leaving(module, lambda: self.flush(EXIT_TIMEOUT_S))
 
     def _new_pipeline(self) -> Pipeline:
         settings = self.settings
@@ -169,6 +187,8 @@ class Capture:
         self.pipeline.disown()
         if self._shipper is not None:
             self._shipper.disown()
+        if self.gate is not None:
+            self.gate.start_over()
         if self._is_closed:
             return
         for patches in self._patches:
@@ -186,6 +206,8 @@ class Capture:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _finalize_with_multiprocessing)
+            if sys.modules["multiprocessing.process"].parent_process() is not None:
+                _finalize_with_multiprocessing(self)  # one that is under way already
 
 
 def _do_nothing() -> None:

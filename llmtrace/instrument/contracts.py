@@ -1,10 +1,12 @@
 """What the patches of an SDK need of the capture that made them."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from llmtrace.config import Settings
-from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.invocation import Invocation, Permit
 from llmtrace.instrument.pipeline import Pipeline
+from llmtrace.model import Request
 
 
 class SharedSpans(Protocol):
@@ -21,11 +23,31 @@ class AttemptSpans(Protocol):
         """Trace what CLIENT sends."""
 
 
+class Gate(Protocol):
+    """What is asked before a call is sent: budgets."""
+
+    def admit(self, request: Request, body: Mapping[str, Any], feature: str | None) -> "Permit | Exception | None":
+        """A permit for a call of FEATURE with REQUEST, whose JSON is BODY; or the exception to raise in its place.
+
+        None where there is nothing to keep account of.
+        """
+
+    def start_over(self) -> None:
+        """In a forked child: what the parent holds is the parent's."""
+
+    def close(self) -> None:
+        """Give back what this process holds."""
+
+
 class Capture(Protocol):
     """What the patches need to know of the capture that made them; a forked child changes its pipeline."""
 
     settings: Settings
     pipeline: Pipeline
+
+    @property
+    def gate(self) -> Gate | None:
+        """What is asked before a call is sent, if anything is."""
 
     @property
     def attempt_spans(self) -> AttemptSpans | None:

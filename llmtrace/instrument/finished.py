@@ -1,13 +1,18 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from llmtrace.instrument.body import BodyReader
 from llmtrace.instrument.errors import error_name, may_have_been_sent
 from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
+from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
+from llmtrace.providers import find_usage
+from llmtrace.providers.base import counts_tokens, is_of_request
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -15,11 +20,12 @@ def to_call(invocation: Invocation) -> Call:
     headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
     headers = headers or {}
     _read_body(invocation, headers)
-    fold, family, scope = invocation.fold, invocation.family, invocation.scope
+    fold, family = invocation.fold, invocation.family
     response = fold.response() if fold is not None else invocation.response or Response()
     status, error_type = _outcome(invocation, response)
     usage, source, complete = _count(invocation, response, status)
-    feature = scope.feature if scope is not None else None
+    response = _with_units(invocation, response)
+    source = "missing" if is_of_request(response.usage) else source
     return Call(
         trace_id=invocation.trace_id,
         span_id=invocation.span_id,
@@ -40,15 +46,27 @@ def to_call(invocation: Invocation) -> Call:
         request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},
-        feature=feature or invocation.settings.feature,
-        feature_source=scope.feature_source if scope is not None and feature else invocation.settings.feature_source,
-        user_id=scope.user_id if scope is not None else None,
-        session_id=scope.session_id if scope is not None else None,
-        tenant=scope.tenant if scope is not None else None,
-        prompt_version=scope.prompt_version if scope is not None else None,
-        tags=scope.tags if scope is not None else {},
         content=_content(invocation),
+        **made_for(invocation),
     )
+
+
+def made_for(invocation: Invocation) -> dict[str, Any]:
+    """The fields of `Call` that say on whose behalf INVOCATION was made."""
+    scope, settings = invocation.scope, invocation.settings
+    origin = (invocation.origin and quietly(origin_of, invocation.origin)) or Origin()
+    if scope is None:
+        return {"feature": settings.feature, "feature_source": settings.feature_source, "origin": origin}
+    return {
+        "feature": scope.feature or settings.feature,
+        "feature_source": scope.feature_source if scope.feature else settings.feature_source,
+        "user_id": scope.user_id,
+        "session_id": scope.session_id,
+        "tenant": scope.tenant,
+        "prompt_version": scope.prompt_version,
+        "tags": scope.tags,
+        "origin": origin,
+    }
 
 
 def _seconds(invocation: Invocation, moment: int) -> float:
@@ -81,14 +99,26 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
 def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    partial = quietly(invocation.family.normalise, response.usage) if response.usage is not None else None
+    meaning = find_usage(invocation.request.provider) or invocation.family
+    partial = quietly(meaning.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
+    if not invocation.endpoint.is_countable:
+        return (Usage(), "missing", True) if partial is None else (partial, "provider", False)
     # The provider's last word was a failure before any output: what that costs, it does not say.
     is_silent = not invocation.first_chunk_at or (fold.complete and not invocation.spoke_at)
     if status == "error" and is_silent:
         return partial or Usage(), "missing", True
     return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
+
+
+def _with_units(invocation: Invocation, response: Response) -> Response:
+    """RESPONSE with what the request is billed by, where the provider answered it and told no count of tokens."""
+    units, told, status = invocation.units, response.usage or {}, invocation.http_status
+    if units is None or status is None or not 200 <= status < 300 or (told and counts_tokens(told)):
+        return response
+    means = find_usage(invocation.request.provider) or invocation.family
+    return replace(response, usage={**units, **told}) if means is invocation.family else response
 
 
 def _estimate(invocation: Invocation, partial: Usage) -> Usage:
@@ -120,4 +150,12 @@ def _content(invocation: Invocation) -> Content | None:
     if not invocation.captures:
         return None
     read = invocation.endpoint.read_content
-    return quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    content = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    return redacted(content, invocation.settings.home)
+
+
+def redacted(content: Content | None, home: Path) -> Content | None:
+    """CONTENT as it may be written to HOME: every reading of a prompt or an answer goes through here."""
+    from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled only where content is asked for
+
+    return redactor_of(home).content(content) if content is not None else None

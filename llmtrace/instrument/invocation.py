@@ -4,6 +4,7 @@ The calling thread only notes references and times here. What costs more (normal
 tokens, encoding) is done by `finished.to_call`, on the journal's thread.
 """
 
+import functools
 import sys
 import time
 import weakref
@@ -15,9 +16,10 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
 from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
-from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.origin import look
+from llmtrace.instrument.quiet import log_incomplete, quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
 from llmtrace.providers.base import no_content
@@ -34,6 +36,9 @@ class Sink(Protocol):
     def put(self, invocation: "Invocation") -> None:
         """Take INVOCATION, without waiting and without raising."""
 
+    def put_lines(self, invocation: "Invocation", block: bytes) -> None:
+        """Take BLOCK, lines of the results that INVOCATION reads, likewise."""
+
 
 class Shared(Protocol):
     """The span of a call in the app's own OpenTelemetry pipeline."""
@@ -42,16 +47,26 @@ class Shared(Protocol):
         """End it with what is known of INVOCATION."""
 
 
+class Permit(Protocol):
+    """The leave to make a call, and what it holds of budgets."""
+
+    def settle(self, call: Call) -> None:
+        """CALL has ended: put what it cost in the place of what it was given leave for."""
+
+    def release(self) -> None:
+        """The call was never made."""
+
+
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
         "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
-        "attempts", "call", "captures",
+        "asked", "attempts", "call", "captures",
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
-        "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
-        "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
-        "started", "started_at_ns", "status", "trace_id", "was_shown",
+        "http_status", "injected", "iterating", "origin", "parent_span_id", "permit", "prompt", "reader", "request",
+        "request_bytes", "response", "response_bytes", "retries", "scope", "sent", "settings", "shared",
+        "span_id", "spoke_at", "started", "started_at_ns", "status", "subject", "trace_id", "units", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -62,6 +77,7 @@ class Invocation:
         self.started = time.perf_counter_ns()
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
         self.scope = scope_of_call()
+        self.origin = quietly(look)
         self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
@@ -76,6 +92,7 @@ class Invocation:
         )
         self.fold: Fold | None = endpoint.new_fold() if stream and endpoint.new_fold is not None else None
         self.prompt = endpoint.prompt_texts(body) if stream else []
+        self.units = endpoint.read_units(body) if endpoint.read_units is not None else None
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
@@ -83,7 +100,10 @@ class Invocation:
         self.retries: list[Attempt] = []
         self._pending_outcome: str | None = None
         self.response: Response | None = None
-        self.reader: BodyReader | None = None
+        self.reader: BodyReader | LineReader | None = None
+        # Of a step of a batch: what was asked for, and the id in its path.
+        self.asked: Any = None
+        self.subject: str | None = None
         self.headers: Mapping[str, str] | None = None
         self.http_status: int | None = None
         self.first_chunk_at = self.spoke_at = self.ended_at = 0
@@ -95,6 +115,7 @@ class Invocation:
         self.error: BaseException | None = None
         self.status: CallStatus = "ok"
         self.shared: Shared | None = None
+        self.permit: Permit | None = None
         self.call: Call | None = None
 
     # What the choke points see, in the order of a call
@@ -126,19 +147,33 @@ class Invocation:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:
-        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it."""
+        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it.
+
+        It runs for every chunk of a stream, and raises nothing.
+        """
         self.was_shown = True
-        return self.take(data)
+        try:
+            return self.take(data)
+        except Exception:  # as `quietly` does, for less
+            log_incomplete()
+            return data
 
     def take(self, data: Any) -> Any:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
         if not isinstance(data, dict):
             return data
-        if self.fold is None:
+        fold = self.fold
+        if self.endpoint.step is not None:
+            self.events.append(data)
+        elif fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
-            spoke = quietly(self.fold.add, data)
-            if not self.spoke_at and self.fold.error is None:
+            try:
+                spoke = fold.add(data)
+            except Exception:
+                spoke = False
+                log_incomplete()
+            if not self.spoke_at and fold.error is None:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
@@ -156,15 +191,20 @@ class Invocation:
         self._open = (id(response), weakref.ref(response), finalizer, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
-        if is_raw or EVENT_STREAM not in content_type:
+        if self.endpoint.step == "results":
+            self.reader = LineReader(functools.partial(self._sink.put_lines, self))
+        elif is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
-        if self.reader is not None:
+        reader = self.reader
+        if isinstance(reader, LineReader):
+            reader.feed(piece)
+        elif reader is not None:
             self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
             if not self.was_shown:
-                self.reader.feed(piece)
+                reader.feed(piece)
 
     # The ways a call ends
 
@@ -204,7 +244,7 @@ class Invocation:
 
     def keep_body(self, response: Any) -> None:
         """Keep the bytes of a RESPONSE that was read and not parsed; they are parsed off the call's path."""
-        if self.response is None:
+        if self.response is None and is_text(response.headers.get("content-type", "")):
             self.response_bytes = quietly(content_of, response)
 
     def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
@@ -234,6 +274,11 @@ class Invocation:
     # While it waits to be written
 
     @property
+    def is_span(self) -> bool:
+        """Whether it becomes a span of its own, rather than a note of a batch's progress."""
+        return self.endpoint.step in (None, "create")
+
+    @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
         return 2048 + len(self.request_bytes or b"") + len(self.response_bytes or b"") + 256 * len(self.events)
@@ -257,12 +302,6 @@ def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
         if context.is_valid:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return (scope.trace_id if scope is not None else new_trace_id()), None
-
-
-def content_of(message: Any) -> bytes | None:
-    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
-    content = message.content if message is not None else None
-    return content if isinstance(content, bytes) else None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

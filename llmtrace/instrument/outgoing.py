@@ -4,7 +4,6 @@ It acts below redirects, so that a host that is not named does not get what was 
 a call to a provider is in flight.
 """
 
-import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from llmtrace.baggage import HEADER, stamp
 from llmtrace.instrument.invocation import in_flight
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.replaced import Replaced
 
 # Module, class, and the method that sends one request, redirects apart.
 SENDERS: tuple[tuple[str, str, str], ...] = (
@@ -24,26 +24,16 @@ SENDERS: tuple[tuple[str, str, str], ...] = (
 MODULES = tuple(sorted({module for module, _, _ in SENDERS}))
 
 
-class OutgoingBaggage:
-    """The patched senders of one module, and what stood there before."""
+class OutgoingBaggage(Replaced):
+    """The senders of one module."""
 
     def __init__(self, module: ModuleType) -> None:
-        """Patch MODULE's."""
-        self._originals: list[tuple[type, str, Any, Any]] = []
+        """Have MODULE's tell."""
+        super().__init__()
         for name, owner_name, method in SENDERS:
             owner = getattr(module, owner_name, None)
             if name == module.__name__ and owner is not None and method in vars(owner):
-                original = vars(owner)[method]
-                wrapper = functools.wraps(original)(_stamping(original))
-                setattr(owner, method, wrapper)
-                self._originals.append((owner, method, original, wrapper))
-
-    def undo(self) -> None:
-        """Put the originals back where the wrappers still stand."""
-        for owner, method, original, wrapper in self._originals:
-            if vars(owner).get(method) is wrapper:
-                setattr(owner, method, original)
-        self._originals.clear()
+                self.replace(owner, method, _stamping)
 
 
 def _stamping(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -68,10 +68,13 @@ class SharedSpan:
         """End it with all that is known of INVOCATION, which has ended."""
         from opentelemetry.trace import Status, StatusCode
 
+        from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled where they are needed
+
         invocation.shared = None
         call = invocation.call = to_call(invocation)
         span = self._span
-        for name, value in {**codec.encode(call), **(quietly(self._describe_cost, call) or {})}.items():
+        encoded = quietly(redactor_of(invocation.settings.home).attributes, codec.encode(call)) or {}
+        for name, value in {**encoded, **(quietly(self._describe_cost, call) or {})}.items():
             span.set_attribute(name, value)
         if call.status == "error":
             span.set_status(Status(StatusCode.ERROR, call.error_type))

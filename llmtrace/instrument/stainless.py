@@ -11,16 +11,18 @@ from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
+from llmtrace.instrument.admission import ask_leave
 from llmtrace.instrument.captured import captured_by
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
 from llmtrace.providers import Endpoint, Family, find_endpoint
-from llmtrace.providers.base import as_mapping
+from llmtrace.providers.base import as_mapping, path_of
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
+UPLOADED_FOR = "batch"
 
 
 class OpenResponses(dict[int, Invocation]):
@@ -41,7 +43,7 @@ class Patches:
 
     def __init__(self, base_client: ModuleType, family: Family, capture: Capture) -> None:
         """Patch the classes of BASE_CLIENT, the SDK's `_base_client` module, for CAPTURE."""
-        self._family, self._capture = family, capture
+        self._family, self.capture = family, capture
         self._unread = OpenResponses()
         self._originals: list[tuple[type, str, Any, Any]] = []
         self._rewired: list[tuple[Any, Any, Any]] = []
@@ -138,10 +140,8 @@ class Patches:
             if invocation is None:
                 return original(client, *args, **kwargs)
             data = kwargs.get("data")
-            seen = quietly(invocation.receive, data)
-            if seen is not data and seen is not None:
-                return seen
-            return original(client, *args, **kwargs)
+            seen = invocation.receive(data)
+            return seen if seen is not data else original(client, *args, **kwargs)
 
         return process_data
 
@@ -190,19 +190,26 @@ class Patches:
         body = as_mapping(options.json_data)  # a body of bytes reads as empty
         stream = bool(kwargs.get("stream"))
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
-        quietly(self._capture.pipeline.start)
-        invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
-        if self._capture.shared_spans is not None:
-            quietly(self._capture.shared_spans.begin, invocation)
-        if self._capture.attempt_spans is not None:
-            quietly(self._capture.attempt_spans.watch, client._client)
+        if endpoint.step == "upload" and body.get("purpose") != UPLOADED_FOR:
+            return None
+        quietly(self.capture.pipeline.begin)
+        invocation = Invocation(self.capture.settings, self.capture.pipeline, self._family, endpoint, origin)
+        if endpoint.step is not None:
+            found = endpoint.matches.search(path_of(options.url))
+            invocation.subject = found.groupdict().get("id") if found is not None else None
+            invocation.asked = options.files if endpoint.step == "upload" else body
+            return invocation
+        if self.capture.shared_spans is not None:
+            quietly(self.capture.shared_spans.begin, invocation)
+        if self.capture.attempt_spans is not None:
+            quietly(self.capture.attempt_spans.watch, client._client)
         invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)
         return invocation
 
     def _wants_usage(self, endpoint: Endpoint, host: str, options: Any, body: Any) -> bool:
         """Whether usage is to be asked for: only of the provider itself, and only where the caller left it open."""
         hosts = self._family.own_hosts
-        if not endpoint.usage_on_request or not self._capture.settings.request_stream_usage:
+        if not endpoint.usage_on_request or not self.capture.settings.request_stream_usage:
             return False
         if not isinstance(options.json_data, dict) or not any(host == own or host.endswith("." + own) for own in hosts):
             return False
@@ -218,6 +225,8 @@ class Patches:
         """
         response, invocation.http_response = invocation.http_response, None
         if response is None:
+            if invocation.permit is not None:
+                invocation.permit.release()
             return
         is_raw = RAW_RESPONSE_HEADER in response.request.headers
         if not response.is_closed or (stream and not is_raw):
@@ -247,6 +256,9 @@ class _Flight:
     def __enter__(self) -> "_Flight":
         self._invocation = quietly(self._patches.begin, self._client, self.args, self.kwargs)
         if self._invocation is not None:
+            if self._patches.capture.gate is not None and self._invocation.endpoint.step is None:
+                options = self.kwargs.get("options") or self.args[1]
+                ask_leave(self._patches.capture, self._invocation, as_mapping(options.json_data))
             self._outer = in_flight.get()
             in_flight.set(self._invocation)
             if self._invocation.injected:

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmtrace.journal.tally import RING_BYTES, Tally, is_local, read_tally
+
 SUFFIX = ".counter"
-FILE_BYTES = 1024
+FILE_BYTES = 1024  # of figures in words; the tally follows
+TALLY_AT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,10 @@ class Counter:
 
 
 class CounterFile:
-    """The counter of this process, on disk. Every write replaces the whole, at the same place."""
+    """The counter of this process, on disk. Every write replaces all the figures, at the same place.
+
+    `tally` counts what ended since then, where it can.
+    """
 
     def __init__(self, folder: Path, process: str, service: str | None) -> None:
         """Create the file for PROCESS in FOLDER and hold its lock.
@@ -48,10 +54,21 @@ class CounterFile:
         try:
             # Waits for a reader's passing look at most: the name is this process's alone.
             fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self.tally = self._new_tally(folder)
             self.write(0, {})
         except OSError:
             os.close(self._fd)
             raise
+
+    def _new_tally(self, folder: Path) -> Tally | None:
+        if not is_local(folder):
+            return None
+        try:
+            os.pwrite(self._fd, bytes(TALLY_AT + RING_BYTES), 0)
+            return Tally(self._fd, TALLY_AT)
+        except (OSError, ValueError):  # the figures alone, then
+            os.ftruncate(self._fd, 0)
+            return None
 
     def write(self, ended: int, dropped: Mapping[str, int], exported: int = 0, export_dropped: int = 0) -> None:
         """Store the figures.
@@ -65,6 +82,8 @@ class CounterFile:
 
     def close(self) -> None:
         """Let the lock go: this process will count no more."""
+        if self.tally is not None:
+            self.tally.close()
         os.close(self._fd)
 
 
@@ -87,13 +106,14 @@ def read_counter(path: Path) -> Counter | None:
     try:
         is_alive = _is_locked(fd)
         # Read after the look at the lock: a process seen dead has written its last.
-        data = _parse(os.pread(fd, FILE_BYTES * 4, 0))
+        content = os.pread(fd, TALLY_AT + RING_BYTES, 0)
     finally:
         os.close(fd)
+    data = _parse(content[:FILE_BYTES].rstrip(b"\0"))
     dropped = data.get("dropped")
     return Counter(
         process=path.name.removesuffix(SUFFIX),
-        ended=int(data.get("ended", 0)),
+        ended=read_tally(content[TALLY_AT:], int(data.get("ended", 0))),
         dropped={str(k): int(v) for k, v in dropped.items()} if isinstance(dropped, dict) else {},
         pid=data.get("pid"),
         service=data.get("service"),

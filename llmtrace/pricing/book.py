@@ -1,83 +1,51 @@
 """The price book: dated rows with their sources, read from `prices/*.yaml`, looked up by model, component and time.
 
 A price is never overwritten: a new one gets a row with its own start date, so that last month's calls keep last
-month's prices. Every condition a provider prices by (tier, batch, speed, geography, request size) is part of a row;
-where a call states a condition that no row and no multiplier answers, there is no price, rather than the standard one.
+month's prices.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
+from llmtrace.pricing.offers import MOST_REMEMBERED, Offer, Steps, band_starts
+from llmtrace.pricing.own_rows import OwnEntry, OwnPrices
+from llmtrace.pricing.rows import (
+    CONDITION_DEFAULTS,
+    EVERY_MODEL,
+    OPEN_CONDITIONS,
+    TOKENS,
+    Alias,
+    FreeRefusals,
+    Match,
+    Multiplier,
+    PeakHours,
+    PricedRate,
+    holds,
+)
 
-TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
-
-# What a call is taken to be where it states nothing else; a row's `when` leaves these out.
-CONDITION_DEFAULTS: Mapping[str, Any] = {
-    "service_tier": "default",
-    "batch": False,
-    "speed": "standard",
-    "geo": "global",
-    "region": None,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The model of the book that a name stands for, and how it was found: `exact`, `alias` or `family`."""
-
-    model: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """What a model name pointed at during an interval; `valid_to` is exclusive."""
-
-    name: str
-    model: str
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Multiplier:
-    """A factor that the provider defines over its token rates, such as 1.1 for inference kept in the US."""
-
-    name: str
-    factor: Decimal
-    when: Mapping[str, Any]
-    models: frozenset[str]
-    valid_from: datetime
-    valid_to: datetime | None
-    source_url: str
-
-
-@dataclass(frozen=True, slots=True)
-class FreeRefusals:
-    """A time in which PROVIDER does not charge for refusals before any output, but for those about `unless`."""
-
-    provider: str
-    unless: frozenset[str]
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PricedRate:
-    """A price together with the multipliers that the call's conditions call for."""
-
-    price: Price
-    multipliers: tuple[Multiplier, ...]
+__all__ = [
+    "CONDITION_DEFAULTS",
+    "EVERY_MODEL",
+    "OPEN_CONDITIONS",
+    "Alias",
+    "FreeRefusals",
+    "Match",
+    "Multiplier",
+    "PeakHours",
+    "PriceBook",
+    "PricedRate",
+]
 
 
 @dataclass(frozen=True)
 class PriceBook:
-    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files."""
+    """Rows, aliases and multipliers of every provider in the book. `version` is a hash of the data files.
+
+    `own` comes before all of it, and its rates are rows as well.
+    """
 
     version: str
     prices: tuple[Price, ...]
@@ -85,19 +53,35 @@ class PriceBook:
     multipliers: tuple[Multiplier, ...] = ()
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
+    peak_hours: tuple[PeakHours, ...] = ()
+    # Why a model has no price, by provider and name.
+    unpriced: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    own: OwnPrices = field(default_factory=OwnPrices)
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
-    _models: set[tuple[str, str]] = field(init=False, repr=False, default_factory=set)
+    _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
+    _own_models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
     _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
-    _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _aliases: dict[tuple[str, str], list[Alias]] = field(init=False, repr=False, default_factory=dict)
+    _peaks: dict[str, list[PeakHours]] = field(init=False, repr=False, default_factory=dict)
+    _periods: Steps = field(init=False, repr=False, compare=False)
+    _bands: Steps = field(init=False, repr=False, compare=False)
+    _offers: dict[Any, Offer] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _matches: dict[tuple[str, str, int], Match | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Index the rows."""
+        self._providers.update(d.provider for d in self.own.deployments)
         for price in self.prices:
-            self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
-            self._models.add((price.provider, price.model))
             self._providers.add(price.provider)
+            if price.layer == "override":
+                self._own_models.setdefault((price.provider, price.model), set()).add(price.component)
+                continue
+            self._rows.setdefault((price.provider, price.model, price.component), []).append(price)
+            if price.model != EVERY_MODEL:
+                self._models.setdefault((price.provider, price.model), set()).add(price.component)
         for multiplier in self.multipliers:
             for name in multiplier.models:
                 provider, _, model = name.partition("/")
@@ -105,6 +89,15 @@ class PriceBook:
         for alias in self.aliases:
             provider, _, name = alias.name.partition("/")
             self._aliases.setdefault((provider, name), []).append(alias)
+        for hours in self.peak_hours:
+            for provider in {name.partition("/")[0] for name in hours.models}:
+                self._peaks.setdefault(provider, []).append(hours)
+        own = (*self.own.discounts, *self.own.deployments, *self.own.free)
+        dated: Iterable[Any] = (*self.prices, *self.aliases, *self.multipliers, *self.free_refusals, *own)
+        starts_and_ends = {moment for row in dated for moment in (row.valid_from, row.valid_to)} - {None}
+        # Frozen: set once, here.
+        object.__setattr__(self, "_periods", Steps(starts_and_ends))
+        object.__setattr__(self, "_bands", Steps(size for price in self.prices for size in band_starts(price)))
 
     def has_provider(self, provider: str) -> bool:
         """Whether the book has any price for PROVIDER."""
@@ -112,10 +105,21 @@ class PriceBook:
 
     def find_model(self, provider: str, name: str, at: datetime) -> Match | None:
         """The model that NAME stood for at AT, or None when the book does not know it."""
+        key = (provider, name, self._periods.step(at))
+        try:
+            return self._matches[key]
+        except KeyError:
+            pass
+        if len(self._matches) >= MOST_REMEMBERED:
+            self._matches.clear()
+        match = self._matches[key] = self._match(provider, name, at)
+        return match
+
+    def _match(self, provider: str, name: str, at: datetime) -> Match | None:
         if name.startswith("ft:"):
             name = ":".join(name.split(":")[:2])
         for alias in self._aliases.get((provider, name), ()):
-            if _holds(alias.valid_from, alias.valid_to, at):
+            if holds(alias.valid_from, alias.valid_to, at):
                 return Match(alias.model, "alias")
         if (provider, name) in self._models:
             return Match(name, "exact")
@@ -123,7 +127,18 @@ class PriceBook:
         if base is not None and f"{provider}/{base}" in self.families:
             found = self.find_model(provider, base, at)
             return None if found is None else Match(found.model, "family")
-        return None
+        return Match(name, "exact") if (provider, name) in self._own_models else None
+
+    def components(self, provider: str, model: str) -> Set[str]:
+        """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""
+        key = (provider, model)
+        own = self._own_models.get(key)
+        return self._models.get(key, set()) | own if own else self._models.get(key, frozenset())
+
+    def stands_for(self, provider: str, name: str, model: str, at: datetime) -> bool:
+        """Whether NAME, as the user wrote it, means MODEL of PROVIDER at AT."""
+        match = self.find_model(provider, name, at) if name not in (EVERY_MODEL, model) else None
+        return name in (EVERY_MODEL, model) or (match is not None and match.model == model)
 
     def rows(self, provider: str, model: str | None = None) -> list[Price]:
         """Rows of PROVIDER, or of one MODEL of it."""
@@ -137,64 +152,67 @@ class PriceBook:
         Raises:
             PriceBookError: two rows answer.
         """
-        multipliers = tuple(m for m in self._factors.get((provider, model), ()) if _multiplies(m, conditions, at))
-        answered = {key for m in multipliers for key in m.when}
-        stated = {k: v for k, v in conditions.items() if k not in answered and v != CONDITION_DEFAULTS.get(k)}
-        tokens = stated.pop(TOKENS, None)
-        found = [
-            price
-            for price in self._candidates(provider, model, component, stated)
-            if _holds(price.valid_from, price.valid_to, at) and _in_range(tokens, price.when.get(TOKENS))
+        return self.offer(provider, conditions, at).find(model, component)
+
+    def offer(self, provider: str, conditions: Mapping[str, Any], at: datetime) -> Offer:
+        """The rates of PROVIDER under CONDITIONS at AT; the same one for as long as nothing changes."""
+        tokens = conditions.get(TOKENS)
+        hours = tuple([p.holds(at) for p in self._peaks[provider]]) if provider in self._peaks else ()
+        try:
+            band = None if tokens is None else self._bands.step(tokens)
+            stated = frozenset([(k, v) for k, v in conditions.items() if k != TOKENS])
+            key = (provider, self._periods.step(at), band, hours, stated)
+            offer = self._offers.get(key)
+        except TypeError:  # a condition that cannot be remembered is none of the book's
+            return Offer(self, provider, conditions, at)
+        if offer is None:
+            if len(self._offers) >= MOST_REMEMBERED:
+                self._offers.clear()
+            offer = self._offers[key] = Offer(self, provider, conditions, at)
+        return offer
+
+    def multipliers_of(self, provider: str, model: str) -> list[Multiplier]:
+        """The provider's own factors over the rates of MODEL, at any time."""
+        return self._factors.get((provider, model), [])
+
+    def rows_of(self, provider: str, model: str, component: str) -> list[Price]:
+        """The book's rows for COMPONENT of MODEL, or those for every model of PROVIDER where it has none."""
+        return self._rows.get((provider, model, component)) or self._rows.get((provider, EVERY_MODEL, component), [])
+
+    def own_entries(self, provider: str, model: str, at: datetime) -> list[OwnEntry]:
+        """The user's own rates for MODEL at AT."""
+        return [
+            e
+            for e in self.own.entries
+            if e.first.provider == provider
+            and holds(e.first.valid_from, e.first.valid_to, at)
+            and self.stands_for(provider, e.first.model, model, at)
         ]
-        if len(found) > 1:
-            raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
-        if not found:
-            return None
-        # Providers define their factors over token prices; a fee per call is the same everywhere.
-        return PricedRate(found[0], multipliers if found[0].unit == "token" else ())
+
+    def hours_of(self, provider: str, model: str, at: datetime) -> str:
+        """Whether MODEL costs its `peak` or its `off_peak` rate at AT."""
+        name = f"{provider}/{model}"
+        return "peak" if any(name in p.models and p.holds(at) for p in self._peaks.get(provider, ())) else "off_peak"
+
+    def find_discounts(self, price: Price, at: datetime) -> tuple[Multiplier, ...]:
+        """The user's own factors over PRICE at AT."""
+        return tuple(
+            d
+            for d in self.own.discounts
+            if holds(d.valid_from, d.valid_to, at)
+            and (price.component in d.components if d.components else price.unit == "token")
+            and any(
+                provider == price.provider and self.stands_for(provider, name, price.model, at)
+                for provider, _, name in (m.partition("/") for m in d.models)
+            )
+        )
 
     def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
         """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""
         return any(
-            r.provider == provider and _holds(r.valid_from, r.valid_to, at) and category not in r.unless
+            r.provider == provider and holds(r.valid_from, r.valid_to, at) and category not in r.unless
             for r in self.free_refusals
         )
-
-    def _candidates(self, provider: str, model: str, component: str, stated: Mapping[str, Any]) -> list[Price]:
-        """Rows for COMPONENT of MODEL whose conditions, but for the request's size, are the STATED ones."""
-        key = (provider, model, component, frozenset(stated.items()))
-        if key not in self._found:
-            rows = self._rows.get((provider, model, component), ())
-            self._found[key] = [row for row in rows if _conditions(row) == stated]
-        return self._found[key]
-
-
-def _conditions(price: Price) -> dict[str, Any]:
-    """What PRICE holds under beside the request's size; what a row leaves out is the default, not "any"."""
-    return {k: v for k, v in price.when.items() if k != TOKENS and v != CONDITION_DEFAULTS.get(k)}
-
-
-def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:
-    return _holds(multiplier.valid_from, multiplier.valid_to, at) and all(
-        conditions.get(key) in _any_of(value) for key, value in multiplier.when.items()
-    )
-
-
-def _holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:
-    return valid_from <= at and (valid_to is None or at < valid_to)
-
-
-def _any_of(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else (value,)
-
-
-def _in_range(tokens: int | None, bounds: Mapping[str, int] | None) -> bool:
-    if bounds is None:
-        return True
-    if tokens is None:
-        return False
-    tests = {"gt": tokens.__gt__, "gte": tokens.__ge__, "lt": tokens.__lt__, "lte": tokens.__le__}
-    return all(tests[op](limit) for op, limit in bounds.items())
 
 
 def _without_date(name: str) -> str | None:

@@ -7,13 +7,17 @@ from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
-from llmtrace.pricing.cost import PricingFacts, price_usage
-from llmtrace.providers import find_provider
-from llmtrace.providers.openai_responses import FETCH_OPERATION
+from llmtrace.pricing.cost import GENERIC, PricingFacts, price_usage
+from llmtrace.providers import find_usage
+from llmtrace.providers.base import counts_tokens, is_of_request
+from llmtrace.providers.later import MADE_LATER
+from llmtrace.providers.uncharged import UNCHARGED
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
+NOT_ANSWERED = "of a batch, only the requests that were answered are billed"
 UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
+STARTED = "what it started tells its usage when it is fetched later"
 
 TOOL_CONDITIONS = {
     "web_search": "web_search_calls",
@@ -26,16 +30,21 @@ TOOL_CONDITIONS = {
 
 def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
-    if call.request.operation == FETCH_OPERATION:
-        return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    uncharged = UNCHARGED.get(call.request.operation)
+    if uncharged is not None:
+        return Cost("not_billed", Decimal(0), reason=uncharged, price_book=book.version)
+    if call.batch is not None and call.status != "ok" and call.response.usage is None:
+        return Cost("not_billed", Decimal(0), reason=NOT_ANSWERED, price_book=book.version)
     if _is_unfinished(call):
-        return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
+        reason = UNFINISHED if call.request.endpoint == "responses" else STARTED
+        return Cost("unpriced", None, reason=reason, price_book=book.version)
     names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
         models=tuple(dict.fromkeys(n for n in names if n)),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
+        host=call.request.server_address,
         conditions=call_conditions(call),
         http_status=call.http_status if call.status == "error" else None,
         request_sent=call.request_sent,
@@ -48,21 +57,21 @@ def price_call(book: PriceBook, call: Call) -> Cost:
 
 
 def _is_unfinished(call: Call) -> bool:
-    """Whether CALL made a response in the background: its usage comes when that is fetched."""
-    is_response = call.request.endpoint == "responses" and call.response.id is not None
-    return is_response and call.usage_source == "missing" and call.response.finish_reasons is None
+    """Whether CALL started what goes on in the background: its usage comes when that is fetched."""
+    is_started = call.request.endpoint in MADE_LATER and call.response.id is not None
+    return is_started and call.usage_source == "missing" and call.response.finish_reasons is None
 
 
 def billed_usage(call: Call) -> RawUsage | None:
     """The provider's usage object where the count is the provider's, else the count in the provider's shape."""
-    if call.usage_source == "missing":
-        return None
     reported = call.response.usage
+    if call.usage_source == "missing":
+        return reported if is_of_request(reported) else None
     if reported is not None and call.usage_source == "provider":
         return reported
     if reported is not None and "output_tokens" in reported:
         return {**reported, "output_tokens": call.usage.output_tokens}
-    family = find_provider(call.request.provider)
+    family = find_usage(call.request.provider) or find_usage(GENERIC)
     return None if family is None else family.denormalise(call.usage)
 
 
@@ -71,12 +80,16 @@ def _counts_output(call: Call) -> bool:
     usage = call.response.usage
     if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
         return True
+    if not counts_tokens(usage):
+        return True
     return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:
     """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
+    if call.batch is not None:
+        conditions["batch"] = True
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier
     if call.request.cache_ttl is not None:

@@ -4,21 +4,28 @@ The provider's adapter splits usage into disjoint quantities; the book has at mo
 price stays without one: the call is then `partial` or `unpriced`, never cheaper.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
-from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
-from llmtrace.pricing.book import CONDITION_DEFAULTS, PriceBook, PricedRate
-from llmtrace.providers import InvalidUsage, find_provider
+from llmtrace.model import NOTHING_STATED, Cost, CostItem, CostStatus, Quantity, RawUsage
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.fallback import Listed
+from llmtrace.pricing.offers import EXACT, Offer, priced
+from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS, PricedRate
+from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
-EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # What a column of the store can hold.
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
-ONE = Decimal(1)
+ZERO, ONE, NO_USD = Decimal(0), Decimal(1), Decimal("0.000000000000")
+# Whose usage objects those of an unknown provider are taken to be like.
+GENERIC = "openai"
+# Billed with every call of a model that has a price for it.
+REQUEST = Quantity("request", ONE, "request")
+BY_REQUEST = frozenset({REQUEST.component})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class PricingFacts:
     models: tuple[str, ...]
     at: datetime
     endpoint: str | None = None
+    host: str | None = None
     conditions: Mapping[str, Any] = field(default_factory=dict)
     http_status: int | None = None
     request_sent: bool = True
@@ -45,68 +53,198 @@ class PricingFacts:
 def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
-        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
-    adapter = find_provider(facts.provider)
-    if adapter is None or not book.has_provider(facts.provider):
-        return _unpriced(book, f"no prices for provider {facts.provider}")
-    if not usage:
-        return _unpriced(book, "the provider reported no usage")
+        return Cost("not_billed", ZERO, reason="the provider does not charge for a request it did not answer")
+    adapter = find_usage(facts.provider)
+    match = _find_model(book, adapter, facts) or _find_listed(book, facts)
+    if match is not None and adapter is None:
+        adapter = find_usage(GENERIC)
+    sold: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
+    by_request = sold == BY_REQUEST
     try:
-        terms = adapter.bill(usage, facts.conditions, facts.finish_reasons)
+        terms = _read_terms(adapter, usage, facts, match, by_request=by_request)
     except InvalidUsage as err:
-        return Cost("invalid_usage", None, reason=str(err), price_book=book.version)
-    match = _find_model(book, facts)
+        return _free(book, facts) or Cost("invalid_usage", None, reason=str(err), price_book=book.version)
+    if terms is not None and terms.reported_usd is not None:
+        return _reported(book, facts, terms.reported_usd)
+    free = _free(book, facts)
+    if free is not None:
+        return free
+    if adapter is None or (match is None and not book.has_provider(facts.provider)):
+        return _unpriced(book, f"no prices for provider {facts.provider}")
+    if terms is None:
+        return _unpriced(book, "the provider reported no usage")
     if match is None:
-        return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
-    if terms.refused and book.is_refusal_free(facts.provider, facts.refusal_category, facts.at):
-        return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
-    conditions = {**CONDITION_DEFAULTS, **terms.conditions}
-    items = tuple(_item(book, facts, match, conditions, q) for q in terms.quantities if q.amount)
-    return _sum_up(book, facts, items, terms.committed)
+        return _unpriced(book, _no_model(book, adapter, facts))
+    if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
+        return Cost("not_billed", ZERO, reason="refused before any output", price_book=book.version)
+    quantities = [q for q in terms.quantities if q.amount]
+    return _price_all(book, facts, match, terms, [*quantities, *(REQUEST,) * (REQUEST.component in sold)])
 
 
-def _find_model(book: PriceBook, facts: PricingFacts) -> str | None:
-    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it."""
+def _read_terms(
+    adapter: UsageFamily | None,
+    usage: RawUsage | None,
+    facts: PricingFacts,
+    match: "_Model | None",
+    *,
+    by_request: bool,
+) -> Billing | None:
+    """What ADAPTER reads in USAGE; None where there is nothing to read.
+
+    Raises:
+        InvalidUsage: USAGE contradicts itself.
+    """
+    if adapter is None or (not usage and not by_request):
+        return None
+    if not usage or by_request:
+        return Billing(())
+    stated = {**facts.conditions, "provider": facts.provider, "endpoint": facts.endpoint}
+    if match is not None:
+        stated |= {**match.stated, "provider": match.provider}
+    return adapter.bill(usage, stated, facts.finish_reasons)
+
+
+def _free(book: PriceBook, facts: PricingFacts) -> Cost | None:
+    """Nothing, where the user says that nobody bills the call; else None."""
+    free = book.own.find_free(facts.provider, facts.host, facts.models, facts.at)
+    if free is None:
+        return None
+    reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
+    return Cost("not_billed", ZERO, reason=reason, price_book=book.version)
+
+
+def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
+    """The provider's own word for what the call cost, as its only item."""
+    amount = reported_usd.quantize(TWELVE_PLACES, context=EXACT)
+    if amount >= MAX_COST_USD:
+        return Cost("invalid_usage", None, reason=f"one call for {amount:.0f} USD", price_book=book.version)
+    item = CostItem(
+        component="provider_reported",
+        quantity=ONE,
+        unit="call",
+        rate_usd=amount,
+        per=1,
+        multiplier=ONE,
+        multiplier_reason=None,
+        cost_usd=amount,
+        price_id=None,
+        note=f"the amount that {facts.provider} reported",
+        layer="provider",
+    )
+    status: CostStatus = "provider_reported" if facts.usage_complete else "lower_bound"
+    return Cost(status, amount, (item,), item.note, book.version)
+
+
+class _Model(NamedTuple):
+    """Whose prices a call has, and the conditions that its name states; `is_own`: because the user says so.
+
+    `stated` is what the user says of the deployment. `listed` is where the book does not carry it.
+    """
+
+    provider: str
+    name: str
+    conditions: Mapping[str, Any] = NOTHING_STATED
+    stated: Mapping[str, Any] = NOTHING_STATED
+    is_own: bool = False
+    listed: Listed | None = None
+
+
+def _find_model(book: PriceBook, adapter: UsageFamily | None, facts: PricingFacts) -> _Model | None:
+    """The book's model for the answered name, or for the asked one where the answer is a snapshot of it.
+
+    What the user says that one of the names stands for comes first.
+    """
+    if adapter is None:
+        return None
+    deployed = book.own.find_deployment(facts.provider, facts.models, facts.at)
+    if deployed is not None and deployed.model is not None:
+        family = find_usage(deployed.prices_of) or adapter
+        name, named = family.read_model(deployed.model)
+        match = book.find_model(deployed.prices_of, name, facts.at)
+        return None if match is None else _Model(deployed.prices_of, match.model, named, deployed.stated, is_own=True)
+    stated = {} if deployed is None else deployed.stated
     for i, name in enumerate(facts.models):
-        if i and not facts.models[0].startswith(name):
+        model, named = adapter.read_model(name)
+        if i and not facts.models[0].startswith(name) and facts.models[0] not in model:
             continue
-        match = book.find_model(facts.provider, name, facts.at)
+        match = book.find_model(facts.provider, model, facts.at)
         if match is not None:
-            return match.model
+            return _Model(facts.provider, match.model, named, stated, is_own=deployed is not None)
     return None
 
 
-def _item(
-    book: PriceBook, facts: PricingFacts, model: str, conditions: Mapping[str, Any], quantity: Quantity
-) -> CostItem:
+def _find_listed(book: PriceBook, facts: PricingFacts) -> _Model | None:
+    """The model in the list behind the book, where the user asks for that."""
+    listed = book.own.fallback and book.own.fallback.find_model(facts.provider, facts.models, facts.at)
+    return _Model(facts.provider, listed.model.id, listed=listed) if listed else None
+
+
+def _price_all(
+    book: PriceBook, facts: PricingFacts, match: _Model, terms: Billing, quantities: Iterable[Quantity]
+) -> Cost:
+    """The bill for QUANTITIES under TERMS, at the prices of MATCH."""
+    conditions = {**terms.conditions, **match.conditions}
+    offer = book.offer(match.provider, conditions, facts.at)
+    items: list[CostItem] = []
+    doubts = [terms.assumption] if terms.assumption else []
+    for quantity in quantities:
+        stated = {**conditions, **quantity.when} if quantity.when else conditions
+        some = book.offer(match.provider, stated, facts.at) if quantity.when else offer
+        model, found = _find_price(book, some, match, stated, quantity, facts.at)
+        if found is not None:
+            items.append(_item(found, quantity, facts.at, match.is_own))
+            if quantity.optional and quantity.assumption:
+                doubts.append(quantity.assumption)
+        elif not quantity.optional:
+            items.append(_unpriced_item(model, stated, quantity))
+    if match.listed is not None:
+        doubts.append(match.listed.note)
+    cost = _sum_up(book, facts, tuple(items), terms.committed, next(iter(doubts), None))
+    why = book.unpriced.get((match.provider, match.name))
+    return cost if why is None or cost.status != "unpriced" else replace(cost, reason=f"{cost.reason}: {why}")
+
+
+def _find_price(
+    book: PriceBook, offer: Offer, match: _Model, conditions: Mapping[str, Any], quantity: Quantity, at: datetime
+) -> tuple[str, PricedRate | None]:
+    """The model that QUANTITY is billed as, and its price."""
+    if match.listed is not None and quantity.model is None:
+        price = match.listed.find_price(quantity.component, conditions)
+        return match.name, None if price is None else priced(price)
+    model = match.name
     if quantity.model is not None:
-        other = book.find_model(facts.provider, quantity.model, facts.at)
+        other = book.find_model(match.provider, quantity.model, at)
         model = other.model if other is not None else quantity.model
-    found = book.find_price(facts.provider, model, quantity.component, conditions, facts.at)
-    if found is None:
-        return _unpriced_item(model, conditions, quantity)
-    factor = ONE
-    for m in found.multipliers:
-        factor = EXACT.multiply(factor, m.factor)
+    return model, offer.find(model, quantity.component)
+
+
+def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> CostItem:
+    """QUANTITY at the rate that was FOUND."""
     price = found.price
-    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), Decimal(price.per))
+    if found.unit_usd is not None:
+        cost = EXACT.multiply(quantity.amount, found.unit_usd)
+    else:
+        cost = EXACT.multiply(EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per), found.factor)
     return CostItem(
-        component=quantity.component,
-        quantity=quantity.amount,
-        unit=price.unit,
-        rate_usd=price.rate_usd,
-        per=price.per,
-        multiplier=factor,
-        multiplier_reason=", ".join(m.name for m in found.multipliers) or None,
-        cost_usd=EXACT.multiply(cost, factor).quantize(TWELVE_PLACES, context=EXACT),
-        price_id=price.id,
-        confidence=price.confidence,
-        source_url=price.source_url,
-        note=_note(found, quantity, facts.at),
+        quantity.component,
+        quantity.amount,
+        price.unit,
+        price.rate_usd,
+        price.per,
+        found.factor,
+        found.factor_names,
+        EXACT.quantize(cost, TWELVE_PLACES),
+        price.id,
+        price.confidence,
+        price.source_url,
+        _note(found, quantity, at),
+        "override" if found.is_own or is_own else price.layer,
     )
 
 
 def _note(found: PricedRate, quantity: Quantity, at: datetime) -> str | None:
+    if quantity.assumption is None and found.price.guaranteed_until is None:
+        return None
     expired = _expired(found, at)
     parts = (quantity.assumption, f"promotion guaranteed until {expired:%Y-%m-%d}" if expired else None)
     return "; ".join(p for p in parts if p) or None
@@ -119,7 +257,7 @@ def _expired(found: PricedRate, at: datetime) -> datetime | None:
 
 def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity) -> CostItem:
     stated = ", ".join(
-        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k != "input_tokens"
+        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k not in OPEN_CONDITIONS
     )
     return CostItem(
         component=quantity.component,
@@ -135,37 +273,60 @@ def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity
     )
 
 
-def _sum_up(book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool) -> Cost:
-    missing = [i for i in items if i.cost_usd is None]
-    total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
+def _sum_up(
+    book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
+) -> Cost:
+    total, missing = NO_USD, 0
+    notes: list[CostItem] = []
+    for item in items:
+        if item.cost_usd is None:
+            missing += 1
+        else:
+            total = EXACT.add(total, item.cost_usd)
+        if item.note:
+            notes.append(item)
     if total >= MAX_COST_USD:
         return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
-    reason = "; ".join(i.note for i in missing if i.note) or None
-    if missing and len(missing) == len(items):
-        return Cost("unpriced", None, items, reason, book.version)
+    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None if missing else None
     if committed:
         return Cost(
             "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
         )
-    return Cost(_status(facts, items, bool(missing)), total, items, reason or _why(facts, items), book.version)
+    if missing and missing == len(items):
+        return Cost("unpriced", None, items, reason, book.version)
+    status = _status(facts, notes, missing > 0, unsure)
+    return Cost(status, total, items, reason or _why(facts, notes, unsure), book.version)
 
 
-def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool) -> CostStatus:
+def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
     if missing:
         return "partial"
     if facts.usage_estimated:
         return "estimated"
     if not facts.usage_complete:
         return "lower_bound"
+    if unsure:
+        return "estimated"
     return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
 
 
-def _why(facts: PricingFacts, items: Iterable[CostItem]) -> str | None:
+def _why(facts: PricingFacts, items: list[CostItem], unsure: str | None) -> str | None:
     if facts.usage_estimated:
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
         return "the provider's final count did not arrive"
-    return "; ".join(sorted({i.note for i in items if i.note})) or None
+    if unsure is None and not items:
+        return None
+    notes = {i.note for i in items if i.note}
+    if unsure:
+        notes.add(unsure)
+    return "; ".join(sorted(notes)) or None
+
+
+def _no_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> str:
+    named = (book.unpriced.get((facts.provider, adapter.read_model(name)[0])) for name in facts.models)
+    why = next((f": {reason}" for reason in named if reason), "")
+    return f"no price for model {' or '.join(facts.models) or '(none named)'}{why}"
 
 
 def _unpriced(book: PriceBook, reason: str) -> Cost:

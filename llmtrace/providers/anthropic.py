@@ -10,10 +10,11 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers import anthropic_complete
+from llmtrace.providers import anthropic_batches, anthropic_complete, anthropic_work
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
+from llmtrace.providers.uncharged import count_endpoint
 
 # The SDK's clients for other clouds, by the start of their class name after `Async`.
 CLIENTS: tuple[tuple[str, str], ...] = (
@@ -195,6 +196,9 @@ ENDPOINTS = (
         read_content=read_content,
     ),
     *anthropic_complete.ENDPOINTS,
+    *anthropic_work.ENDPOINTS,
+    count_endpoint("messages.count_tokens", r"/v1/messages/count_tokens$"),
+    *anthropic_batches.ENDPOINTS,
 )
 
 FAMILY = Family(
@@ -208,4 +212,5 @@ FAMILY = Family(
     denormalise=denormalise,
     bill=bill,
     request_id_header="request-id",
+    batches=anthropic_batches.BATCHES,
 )

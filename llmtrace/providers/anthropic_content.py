@@ -56,7 +56,7 @@ def _part(block: Mapping[str, Any]) -> Part:
         return {"type": "tool_call_response", "id": block.get("tool_use_id"), "response": block.get("content")}
     if kind in MEDIA:
         source = as_mapping(block.get("source"))
-        return media_part(MEDIA[kind], source.get("url"), source.get("media_type"))
+        return media_part(MEDIA[kind], source.get("url"), source.get("media_type"), source.get("data"))
     return {"type": kind}
 
 

@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, as_mapping, as_text, count, read_count, require
+from llmtrace.providers.base import Billing, as_mapping, as_money, as_text, count, measure, read_count, require
 
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.
 BILLED_APART = frozenset({"compaction", "advisor_message"})
-TIERS = {"standard": "default"}
+ASSUMED_TTL = "taken as a 5-minute cache write"
 
 
 def merge_usage(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -32,6 +32,7 @@ def normalise(usage: RawUsage) -> Usage:
 
     Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
     """
+    usage = as_mapping(usage.get("session")) or usage
     turns = [usage, *_billed_apart(usage)]
     fresh = read_count(usage, "input_tokens")
     inputs = [read_count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
@@ -64,18 +65,27 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: a count is negative, or there is no input count.
     """
+    session, reported_usd = as_mapping(usage.get("session")), _list_cost(usage)
+    usage = session or usage
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
-    quantities = _turn(usage, None)
+    ttl = as_text(stated.get("cache_ttl"))
+    quantities = _turn(usage, None, ttl)
     for turn in _billed_apart(usage):
-        quantities += _turn(turn, as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None)
+        advisor = as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None
+        quantities += _turn(turn, advisor, ttl)
     searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
-    quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    if searches:
+        quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    # A managed agent's session is billed by its running time too.
+    hours = _hours(session)
+    if hours:
+        quantities.append(Quantity("session_hour", hours, "hour"))
     tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
     conditions: dict[str, Any] = {"input_tokens": total_in}
     if stated.get("batch") or tier == "batch":
         conditions["batch"] = True
-    elif tier not in (None, "standard", "default", "auto", "priority"):
+    if tier not in (None, "standard", "default", "auto", "priority", "batch"):
         conditions["service_tier"] = tier
     for key, name in (("speed", "speed"), ("geo", "inference_geo")):
         value = _text(usage.get(name)) or _text(stated.get(key))
@@ -87,24 +97,37 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         conditions,
         committed=tier == "priority",
         refused=refused,
+        reported_usd=reported_usd,
     )
 
 
-def _turn(turn: Mapping[str, Any], model: str | None) -> list[Quantity]:
-    """The quantities of one turn; writes without a split by time to live are taken as 5 minutes, the default."""
+def _hours(session: Mapping[str, Any]) -> Decimal:
+    """How long SESSION ran."""
+    hours, active_s = measure(session, "running_hours"), measure(session, "active_seconds")
+    return hours if hours is not None else (active_s or Decimal(0)) / 3600
+
+
+def _list_cost(usage: RawUsage) -> Decimal | None:
+    """What the session of USAGE cost, where several agents took part: their models are not told. It is in cents."""
+    cost = as_mapping(as_mapping(usage.get("session")).get("list_cost"))
+    cents = as_money(cost.get("amount")) if usage.get("multiagent") and cost.get("currency") == "USD" else None
+    return None if cents is None else cents / 100
+
+
+def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Quantity]:
+    """The quantities of one turn; writes without a split are kept for TTL, or 5 minutes, which is the default."""
     split = as_mapping(turn.get("cache_creation"))
-    hour, minutes = count(split, "ephemeral_1h_input_tokens"), count(split, "ephemeral_5m_input_tokens")
-    written = count(turn, WRITTEN) or 0
-    known = (hour or 0) + (minutes or 0)
-    assumed = written - known if written > known else 0
-    amounts = [
+    hour, minutes = count(split, "ephemeral_1h_input_tokens") or 0, count(split, "ephemeral_5m_input_tokens") or 0
+    rest = max((count(turn, WRITTEN) or 0) - hour - minutes, 0)
+    amounts = (
         ("input_uncached", count(turn, "input_tokens") or 0, None),
         ("input_cached", count(turn, READ) or 0, None),
-        ("cache_write_5m", (minutes or 0) + assumed, "taken as a 5-minute cache write" if assumed else None),
-        ("cache_write_1h", hour or 0, None),
+        ("cache_write_5m", minutes, None),
+        ("cache_write_1h", hour, None),
+        (f"cache_write_{ttl or '5m'}", rest, ASSUMED_TTL if ttl is None and rest else None),
         ("output", count(turn, "output_tokens") or 0, None),
-    ]
-    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts]
+    )
+    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts if n]
 
 
 def _billed_apart(usage: RawUsage) -> list[Mapping[str, Any]]:

@@ -6,31 +6,42 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
+from llmtrace.batch import BatchResult, BatchState
+from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
+# What is billed by something else than its tokens, or by the tokens of several models.
+MEASURES = frozenset({
+    "seconds", "duration", "input_characters", "n", "trained_tokens", "per_model_usage", "svg_usage", "session",
+})  # fmt: skip
+TOKENS = frozenset({"input_tokens", "prompt_tokens"})
+# What speech and images are billed by where nothing is reported.
+REQUEST_UNITS = frozenset({"input_characters", "n", "size", "quality"})
 
 
 class InvalidUsage(Exception):
     """A usage object contradicts itself, so that nothing can be billed from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Billing:
+class Billing(NamedTuple):
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
     `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
-    in advance.
+    in advance. `assumption`: what the price rests on that nobody stated; the cost is then an estimate. `reported_usd`
+    is what the provider itself says that the call cost.
     """
 
     quantities: tuple[Quantity, ...]
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = NOTHING_STATED
     committed: bool = False
     refused: bool = False
+    assumption: str | None = None
+    reported_usd: Decimal | None = None
 
 
 class Fold(Protocol):
@@ -67,12 +78,18 @@ def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_st
     return Content()
 
 
+BatchStep: TypeAlias = Literal["upload", "create", "retrieve", "results"]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
 
     `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
-    a stream tells its usage only when it is asked to.
+    a stream tells its usage only when it is asked to. `read_units` reads what of the request is billed where the answer
+    tells no usage. `is_countable`: what an answer that breaks off has cost can be counted from its texts. `step`: it is
+    no call, but a step in the life of a batch of them; the group `id` of `matches` then names the batch, or the file
+    with its results.
     """
 
     name: str
@@ -85,23 +102,76 @@ class Endpoint:
     prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
     read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
     usage_on_request: bool = False
+    read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
+    is_countable: bool = True
+    step: BatchStep | None = None
+
+
+def batch_endpoint(name: str, step: BatchStep, method: str, matches: str) -> Endpoint:
+    """The endpoint NAME for STEP of a batch."""
+    return Endpoint(
+        name, f"{step}_batch", method, re.compile(matches), lambda body: {}, lambda body: Response(), step=step
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """One API family: `sdk` is the Python package, `providers` whoever answers in this protocol."""
+class Batches:
+    """How an API tells of batches.
+
+    `read_states` reads one batch or a list of them. `read_asked` reads, of the request that creates one, how many
+    requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
+    with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
+    `results_are_files`: files may as well hold something else.
+    """
+
+    read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
+    read_asked: Callable[[Mapping[str, Any]], tuple[int | None, tuple[str, ...]]]
+    read_result: Callable[[Mapping[str, Any], str], BatchResult | None]
+    find_path: Callable[[Mapping[str, Any]], str | None]
+    results_are_files: bool
+
+
+def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
+    """NAME as the book has it, and the conditions that it states: none."""
+    return name, {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFamily:
+    """What the usage objects of `providers` mean, and how they are billed: all that a price needs.
+
+    `read_model` tells what a model's name says beside the model: where it runs, for one.
+    """
+
+    providers: frozenset[str]
+    normalise: Callable[[RawUsage], Usage]
+    denormalise: Callable[[Usage], RawUsage]
+    bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
+    read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(UsageFamily):
+    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol."""
 
     sdk: str
-    providers: frozenset[str]
     endpoints: tuple[Endpoint, ...]
     find_provider_name: Callable[[str | None, str], str]
     read_error: Callable[[Mapping[str, Any]], str | None]
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
-    normalise: Callable[[RawUsage], Usage]
-    denormalise: Callable[[Usage], RawUsage]
-    bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
+    batches: Batches | None = None
+
+
+def counts_tokens(usage: RawUsage) -> bool:
+    """Whether USAGE counts the tokens of an answer, rather than seconds, characters, images or what else is billed."""
+    return not MEASURES & set(usage) or bool(TOKENS & set(usage))
+
+
+def is_of_request(usage: RawUsage | None) -> bool:
+    """Whether USAGE is what was asked for and made, which is billed where the provider reports no usage."""
+    return bool(usage) and set(usage or ()) <= REQUEST_UNITS
 
 
 def as_int(value: Any) -> int | None:
@@ -157,7 +227,8 @@ def as_list(value: Any) -> Sequence[Any]:
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    # Asking the abstract class is slow, and parsed JSON is made of dicts.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def path_of(url: str) -> str:
@@ -176,12 +247,34 @@ def count(usage: Mapping[str, Any], *names: str) -> int | None:
     """
     for name in names:
         value = usage.get(name)
+        if type(value) is int and 0 <= value <= MAX_COUNT:
+            return value
         if value is not None:
             number = as_count(value)
             if number is None:
                 raise InvalidUsage(f"{name} is {str(value)[:40]}")
             return number
     return None
+
+
+def tokens(*amounts: tuple[str, int]) -> list[Quantity]:
+    """Tokens by component, without those that there are none of."""
+    return [Quantity(component, Decimal(n)) for component, n in amounts if n]
+
+
+def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:
+    """NAME of USAGE as an exact decimal, for a bill: seconds or hours, which need not be whole; None if not stated.
+
+    Raises:
+        InvalidUsage: it is no amount.
+    """
+    value = usage.get(name)
+    if value is None:
+        return None
+    number = as_float(value)
+    if number is None or not 0 <= number <= MAX_COUNT:
+        raise InvalidUsage(f"{name} is {str(value)[:40]}")
+    return Decimal(str(value))
 
 
 def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
@@ -199,3 +292,14 @@ def require(usage: Mapping[str, Any], *names: str) -> int:
     if value is None:
         raise InvalidUsage(f"usage has no {' or '.join(names)}")
     return value
+
+
+def as_money(value: Any) -> Decimal | None:
+    """VALUE as an amount of money if it can be one, to the digits that were sent; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount < MAX_COUNT else None

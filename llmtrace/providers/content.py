@@ -1,4 +1,4 @@
-"""Prompts and answers in the JSON shapes of OpenTelemetry's GenAI conventions, cut to a size without breaking the JSON.
+"""Prompts and answers in the JSON shapes of OpenTelemetry's GenAI conventions.
 
 Source: the message schemas of https://github.com/open-telemetry/semantic-conventions-genai
 """
@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from llmtrace.redaction import media
+from llmtrace.redaction.fitting import CUT_MARK, SEARCHED_CHARACTERS
+
 Part: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
-
-MAX_JSON_BYTES = 64 * 1024
-CUT_MARK = "…[cut]"
 
 
 def text_part(text: str) -> Part:
@@ -29,40 +29,47 @@ def tool_call_part(call_id: Any, name: Any, arguments: Any) -> Part:
     return {"type": "tool_call", "id": call_id, "name": name, "arguments": arguments}
 
 
-def media_part(modality: str, url: Any, mime_type: Any = None) -> Part:
-    """A part that refers to media; bytes inside the prompt are named and left out."""
+def media_part(modality: str, url: Any, mime_type: Any = None, data: Any = None) -> Part:
+    """A part that refers to media: by its URL, or, where its bytes are in the prompt (as DATA, base64), by a digest."""
     if isinstance(url, str) and not url.startswith("data:"):
         return {"type": "uri", "modality": modality, "uri": url}
+    part: Part = {"type": "blob", "modality": modality, "mime_type": mime_type, "content": ""}
+    found = _digest(url, mime_type, data)
+    if found:
+        part |= {"mime_type": found["media_type"], "bytes": found["bytes"], "sha256": found["sha256"]}
+    return part
+
+
+def _digest(url: Any, mime_type: Any, data: Any) -> dict[str, Any]:
     if isinstance(url, str):
-        mime_type = url[5:].partition(";")[0]
-    return {"type": "blob", "modality": modality, "mime_type": mime_type, "content": ""}
+        return media.digest_of_url(url) or {}
+    return media.digest(data, mime_type) if isinstance(data, str) else {}
+
+
+def file_part(file: Mapping[str, Any]) -> Part:
+    """A part that refers to FILE, as OpenAI's APIs describe one: by its id, its address, or a digest of its bytes."""
+    if isinstance(file_id := file.get("file_id"), str):
+        return {"type": "file", "modality": "document", "file_id": file_id}
+    given = file.get("file_data") or file.get("file_url")
+    if isinstance(given, str) and file.get("file_data") and not given.startswith("data:"):
+        return media_part("document", None, None, given)
+    return media_part("document", given)
 
 
 def dump(value: Sequence[Mapping[str, Any]]) -> str | None:
-    """VALUE as JSON of at most 64 KiB: long texts are cut, then the oldest messages left out."""
+    """VALUE as JSON, with digests for media; texts are cut where they are longer than is ever searched for secrets."""
     if not value:
         return None
-    text = _json(value)
-    longest = MAX_JSON_BYTES // 2
-    while len(text.encode()) > MAX_JSON_BYTES and longest >= 64:
-        text = _json(_cut(value, longest))
-        longest //= 2
-    kept = value
-    while len(text.encode()) > MAX_JSON_BYTES and len(kept) > 1:
-        kept = kept[len(kept) // 2 :]
-        text = _json(_cut(kept, 64))
-    return text
+    return json.dumps(_plain(value, {}, ""), ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def _cut(value: Any, longest: int) -> Any:
+def _plain(value: Any, fields: Mapping[str, Any], name: str) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= longest else value[:longest] + CUT_MARK
+        plain = media.without_media(value, fields, name)
+        is_long = isinstance(plain, str) and len(plain) > SEARCHED_CHARACTERS
+        return plain[:SEARCHED_CHARACTERS] + CUT_MARK if is_long else plain
     if isinstance(value, Mapping):
-        return {k: _cut(v, longest) for k, v in value.items()}
+        return {k: _plain(v, value, k) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_cut(v, longest) for v in value]
+        return [_plain(v, fields, name) for v in value]
     return value

@@ -7,14 +7,26 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from llmtrace.providers import openai_chat, openai_responses
+from llmtrace.providers import openai_batches, openai_chat, openai_media, openai_responses, openai_work
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
+from llmtrace.providers.uncharged import count_endpoint
 
 # Azure's deployment paths are rewritten below the choke point, and end alike.
 ENDPOINTS: tuple[Endpoint, ...] = (
     *openai_chat.ENDPOINTS,
     *openai_responses.ENDPOINTS,
+    *openai_media.ENDPOINTS,
+    *openai_work.ENDPOINTS,
+    count_endpoint("responses.input_tokens", r"/responses/input_tokens$"),
+    Endpoint(
+        name="moderations",
+        operation="moderation",
+        method="POST",
+        matches=re.compile(r"/moderations$"),
+        read_request=lambda body: {"model": as_text(body.get("model"))},
+        read_response=openai_chat.read_response,
+    ),
     Endpoint(
         name="embeddings",
         operation="embeddings",
@@ -23,6 +35,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         read_request=lambda body: {"model": as_text(body.get("model")), "dimensions": as_int(body.get("dimensions"))},
         read_response=openai_chat.read_response,
     ),
+    *openai_batches.ENDPOINTS,
 )
 
 # Hosts that speak OpenAI's protocol, by the end of their name. An unknown host keeps the SDK's own name: it is most
@@ -97,4 +110,5 @@ FAMILY = Family(
     bill=bill,
     request_id_header="x-request-id",
     own_hosts=("api.openai.com",),
+    batches=openai_batches.BATCHES,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmtrace.model import Content
 from llmtrace.providers.base import as_mapping, as_text, as_texts
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, dump, file_part, media_part, text_part, tool_call_part
 
 FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 
@@ -74,7 +74,10 @@ def _content_part(part: Mapping[str, Any]) -> Part:
     if kind == "image_url":
         return media_part("image", as_mapping(part.get("image_url")).get("url"))
     if kind == "input_audio":
-        return media_part("audio", None, f"audio/{as_mapping(part.get('input_audio')).get('format')}")
+        audio = as_mapping(part.get("input_audio"))
+        return media_part("audio", None, f"audio/{audio.get('format')}", audio.get("data"))
+    if kind == "file":
+        return file_part(as_mapping(part.get("file")))
     text = part.get("text") or part.get("refusal")
     return text_part(text) if isinstance(text, str) else {"type": str(kind)}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmtrace.model import Content
 from llmtrace.providers.base import as_mapping, as_text
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, dump, file_part, media_part, text_part, tool_call_part
 
 LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
@@ -75,7 +75,10 @@ def _part(part: Mapping[str, Any]) -> Part:
     if kind == "input_image":
         return media_part("image", part.get("image_url"))
     if kind == "input_file":
-        return {"type": "file", "modality": "document", "file_id": part.get("file_id")}
+        return file_part(part)
+    if kind == "input_audio":
+        audio = as_mapping(part.get("input_audio"))
+        return media_part("audio", None, f"audio/{audio.get('format')}", audio.get("data"))
     text = part.get("text") or part.get("refusal")
     return text_part(text) if isinstance(text, str) else {"type": kind}
 

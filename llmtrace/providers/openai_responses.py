@@ -15,8 +15,8 @@ from llmtrace.model import Response
 from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, read_count
 from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS, read_error
 from llmtrace.providers.openai_response_content import read_response_content
+from llmtrace.providers.uncharged import FETCH_OPERATION
 
-FETCH_OPERATION = "fetch_response"
 TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 RESPONSE_EVENTS = TERMINAL_EVENTS | {"response.created", "response.in_progress", "response.queued"}
 REASONS = {"max_output_tokens": "length"}

@@ -8,23 +8,48 @@ https://developers.openai.com/api/docs/guides/priority-processing
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, count, read_count, require
+from llmtrace.providers import azure_usage, openai_fees
+from llmtrace.providers.base import (
+    Billing,
+    InvalidUsage,
+    as_list,
+    as_mapping,
+    as_text,
+    count,
+    read_count,
+    require,
+    tokens,
+)
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
+# Chat, Responses and images, then realtime and transcription, name the parts of a count differently.
+INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+# Where image tokens have a rate of their own; elsewhere they are part of the text.
+IMAGES_APART = ("images.", "realtime")
+KINDS = (
+    ("audio", "audio_tokens", "input_audio", "input_audio_cached"),
+    ("image", "image_tokens", "input_image", "input_image_cached"),
+)
 # The answer to a request for `fast` or `priority` says `priority`; both are one price.
 TIERS = {"auto": None, "standard": "default", "fast": "priority"}
+AUTO_ASSUMED = "the tier 'auto' says what was asked; taken as served at the standard one"
+# Paid in advance: https://developers.openai.com/api/docs/pricing
+COMMITTED = frozenset({"scale", "reserved"})
 CACHE_WRITE_TTLS = (("ttl_30m_tokens", "cache_write"), ("ttl_12h_tokens", "cache_write_12h"))
+# By the time to live that was asked for; 30 minutes is the default.
+CACHE_WRITES = {None: "cache_write", "30m": "cache_write", "12h": "cache_write_12h"}
 
 
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words: the totals are OpenAI's own."""
-    into = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    out = _details(usage, "completion_tokens_details", "output_tokens_details")
+    if "per_model_usage" in usage:
+        return _sum_up(usage)
+    into, out = _details(usage, *INPUT_DETAILS), _details(usage, *OUTPUT_DETAILS)
     return Usage(
         input_tokens=read_count(usage, *INPUT),
         cached_input_tokens=read_count(into, "cached_tokens"),
@@ -34,6 +59,21 @@ def normalise(usage: RawUsage) -> Usage:
         input_audio_tokens=read_count(into, "audio_tokens"),
         output_audio_tokens=read_count(out, "audio_tokens"),
         image_tokens=read_count(into, "image_tokens"),
+    )
+
+
+def _sum_up(usage: RawUsage) -> Usage:
+    """USAGE of several models in one piece of work."""
+    parts = [as_mapping(part) for part in as_list(usage.get("per_model_usage"))]
+
+    def total(name: str) -> int | None:
+        told = [n for part in parts if (n := read_count(part, name)) is not None]
+        return sum(told) if told else None
+
+    return Usage(
+        input_tokens=total("prompt_tokens"),
+        cached_input_tokens=total("cached_tokens"),
+        output_tokens=total("completion_tokens"),
     )
 
 
@@ -54,81 +94,104 @@ def denormalise(usage: Usage) -> RawUsage:
 
 
 def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
-    """USAGE as disjoint quantities, under what the call STATED.
+    """USAGE as disjoint quantities, under what the call STATED, its `provider` and `endpoint` among it.
 
     Raises:
         InvalidUsage: a part is larger than its whole, or there is no input count.
     """
-    into = _details(usage, "prompt_tokens_details", "input_tokens_details")
-    out = _details(usage, "completion_tokens_details", "output_tokens_details")
-    total_in, total_out = require(usage, *INPUT), count(usage, *OUTPUT) or 0
-    cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
-    audio_in, audio_out = count(into, "audio_tokens") or 0, count(out, "audio_tokens") or 0
-    fresh = total_in - cached - written - audio_in
-    if fresh < 0:
-        raise InvalidUsage(f"cached, written and audio tokens exceed the input of {total_in} tokens")
-    if audio_out > total_out:
-        raise InvalidUsage(f"audio tokens exceed the output of {total_out} tokens")
+    terms = _bill(usage, stated)
+    return azure_usage.deployed(terms, stated) if stated.get("provider") == azure_usage.PROVIDER else terms
+
+
+def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
+    endpoint = as_text(stated.get("endpoint")) or ""
+    drawn = openai_fees.drawn(usage) if endpoint.startswith("images.") else []
+    if INPUT[0] not in usage and INPUT[1] not in usage:
+        counted = [*openai_fees.counted_otherwise(usage, endpoint), *drawn]
+        if counted:
+            terms = _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+            assumed = next((q.assumption for q in counted if q.assumption), None)
+            return terms if assumed is None else terms._replace(assumption=assumed)
+    total_in = require(usage, *INPUT)
     quantities = [
-        _tokens("input_uncached", fresh),
-        _tokens("input_cached", cached),
-        *_writes(into, written, stated.get("cache_ttl")),
-        _tokens("input_audio", audio_in),
-        _tokens("output", total_out - audio_out),
-        _tokens("output_audio", audio_out),
-        *_tools(stated),
+        *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
+        *_output(_details(usage, *OUTPUT_DETAILS), count(usage, *OUTPUT) or 0, endpoint),
+        *openai_fees.tools(stated),
+        *drawn,
     ]
-    return Billing(tuple(quantities), _conditions(stated, total_in))
+    return _terms(tuple(quantities), stated, total_in)
+
+
+def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpoint: str) -> list[Quantity]:
+    """The input by modality, what was read from a cache apart; cached tokens are text where nothing else is said."""
+    kinds = KINDS if endpoint.startswith(IMAGES_APART) else KINDS[:1]
+    split = as_mapping(into.get("cached_tokens_details"))
+    cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
+    parts: list[tuple[str, int]] = []
+    fresh, cached_text = total - cached - written, cached
+    for kind, name, component, cached_component in kinds:
+        both, read = count(into, name) or 0, count(split, name) or 0
+        if read > both:
+            raise InvalidUsage(f"cached {kind} tokens exceed the {both} {kind} tokens of the input")
+        parts += [(component, both - read), (cached_component, read)]
+        fresh, cached_text = fresh - (both - read), cached_text - read
+    if fresh < 0 or cached_text < 0:
+        apart = " and ".join(kind for kind, *_ in kinds)
+        raise InvalidUsage(f"cached, written and {apart} tokens exceed the input of {total} tokens")
+    writes = _writes(into, written, as_text(stated.get("cache_ttl")))
+    return tokens(("input_uncached", fresh), ("input_cached", cached_text), *writes, *parts)
+
+
+def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]:
+    """The output by modality: where usage does not split it, all of it is what the endpoint makes."""
+    audio = count(out, "audio_tokens")
+    image = count(out, "image_tokens") if endpoint.startswith(IMAGES_APART) else 0
+    if audio is None:
+        audio = total if endpoint == "audio.speech" else 0
+    if image is None:
+        image = total - (count(out, "text_tokens") or 0) if endpoint.startswith("images.") else 0
+    if audio + image > total or image < 0:
+        raise InvalidUsage(f"audio and image tokens exceed the output of {total} tokens")
+    return tokens(("output", total - audio - image), ("output_audio", audio), ("output_image", image))
 
 
 def _details(usage: RawUsage, *names: str) -> Mapping[str, Any]:
-    return next((d for n in names if (d := as_mapping(usage.get(n)))), {})
+    for name in names:
+        details = as_mapping(usage.get(name))
+        if details:
+            return details
+    return {}
 
 
-def _tokens(component: str, amount: int, assumption: str | None = None) -> Quantity:
-    return Quantity(component, Decimal(amount), assumption=assumption)
-
-
-def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
+def _writes(into: Mapping[str, Any], written: int, ttl: str | None) -> list[tuple[str, int]]:
     """Cache writes by how long they are kept, which usage tells in newer answers and the request in older ones."""
     split = as_mapping(into.get("cache_write_tokens_details"))
     if split:
         parts = [(component, count(split, name) or 0) for name, component in CACHE_WRITE_TTLS]
         if sum(n for _, n in parts) == written:
-            return [_tokens(component, n) for component, n in parts]
-    return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
+            return parts
+    return [(CACHE_WRITES.get(ttl, f"cache_write_{ttl}"), written)]
 
 
-def _tools(stated: Mapping[str, Any]) -> list[Quantity]:
-    """Fees per tool call: counted in the response's output items, so the caller states them."""
-    fees = []
-    searches = count(stated, "web_search_calls")
-    if searches:
-        preview = stated.get("tool") == "web_search_preview"
-        fees.append(Quantity("web_search_preview" if preview else "web_search", Decimal(searches), "call"))
-    files = count(stated, "file_search_calls")
-    if files:
-        fees.append(Quantity("file_search", Decimal(files), "call"))
-    runs = count(stated, "code_interpreter_calls")
-    if runs:
-        # Billed by the container's session, which many calls may share: no call has a price of its own.
-        fees.append(Quantity("code_interpreter", Decimal(runs), "call"))
-    images = count(stated, "image_generation_calls")
-    if images:
-        # Billed by the tokens of an image model that the response does not name.
-        fees.append(Quantity("image_generation", Decimal(images), "call"))
-    return fees
+def _terms(quantities: tuple[Quantity, ...], stated: Mapping[str, Any], total_in: int) -> Billing:
+    """QUANTITIES under the tier that served them, as far as it is STATED."""
+    tier = as_text(stated.get("service_tier"))
+    is_committed = tier in COMMITTED
+    conditions = _conditions(stated, None if is_committed else tier, total_in)
+    return Billing(quantities, conditions, committed=is_committed, assumption=AUTO_ASSUMED if tier == "auto" else None)
 
 
-def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:
+def _conditions(stated: Mapping[str, Any], tier: str | None, total_in: int) -> dict[str, Any]:
     conditions: dict[str, Any] = {"input_tokens": total_in}
-    tier = stated.get("service_tier")
-    tier = TIERS.get(tier, tier) if isinstance(tier, str) else None
-    if tier is not None:
-        conditions["service_tier"] = tier
+    served = TIERS.get(tier, tier) if tier is not None else None
+    if served is not None:
+        conditions["service_tier"] = served
     if stated.get("batch"):
         conditions["batch"] = True
     region = stated.get("regional_processing") or stated.get("region")
     if region:
         conditions["region"] = region
+    deployment = as_text(stated.get("deployment_type"))
+    if deployment is not None:
+        conditions["deployment"] = deployment
     return conditions

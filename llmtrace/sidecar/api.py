@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from llmtrace.analytics.catalogue import catalogue
-from llmtrace.errors import LlmtraceError, QueryError, StoreError
+from llmtrace.errors import ConfigFileError, LlmtraceError, QueryError, StoreError
 from llmtrace.release import VERSION
 from llmtrace.rendering import plain, report_json
 from llmtrace.sidecar.body import BadBody, Bodies
@@ -30,9 +30,12 @@ def routes(loop: OwnerLoop) -> list[Route]:
         Route("/health", api.health, methods=["GET"]),
         Route("/api/v1/", _guarded(api.index), methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
+        Route("/api/v1/currency", _guarded(api.currency), methods=["GET"]),
         Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
         Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
+        Route("/api/v1/reprice", api.reprice, methods=["POST"]),
+        Route("/api/v1/rules", api.rules, methods=["POST"]),
         Route("/api/v1/{question}", _guarded(api.question), methods=["GET"]),
     ]
 
@@ -55,6 +58,10 @@ class _Api:
     def doctor(self, request: Request) -> Response:
         """The figures of `doctor --json`."""
         return JSONResponse(plain(self._loop.owner.health()))
+
+    def currency(self, request: Request) -> Response:
+        """What amounts are shown in beside US dollars, with its dated rates; null where nothing is said."""
+        return JSONResponse(self._loop.owner.currency())
 
     def explain(self, request: Request) -> Response:
         """The cost of one call, taken apart: `span_id`, or the beginning of it, and the filter."""
@@ -79,8 +86,36 @@ class _Api:
         if name == "report":
             by = str(options.get("by", "feature"))
             filters = {k: v for k, v in options.items() if k != "by"}
-            return JSONResponse(report_json(by, owner.ask(name, options), owner.ask("totals", filters)))
+            return JSONResponse(
+                report_json(by, owner.ask(name, options), owner.ask("totals", filters), owner.currency())
+            )
         return _json(owner.ask(name, options))
+
+    async def reprice(self, request: Request) -> Response:
+        """Price calls anew: `{"filter": {"since": "7d", ...}, "dry_run": true}`; the answer is what changes."""
+        return await self._revise(request, self._loop.owner.reprice)
+
+    async def rules(self, request: Request) -> Response:
+        """Apply the rules to stored calls; asked and answered as in `reprice`."""
+        return await self._revise(request, self._loop.owner.apply_rules)
+
+    async def _revise(self, request: Request, revise: Callable[..., dict[str, Any]]) -> Response:
+        """The answer of REVISE, which changes the calls that REQUEST describes."""
+        from starlette.concurrency import run_in_threadpool
+
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return _error(415, 'send application/json: {"filter": {"since": "7d"}, "dry_run": true}')
+        try:
+            async with self._bodies.read(request) as body:
+                asked = json.loads(body)
+            chosen, is_dry = dict(asked["filter"]), asked["dry_run"]
+        except BadBody as err:
+            return _error(err.status, str(err))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return _error(400, 'send {"filter": {"since": "7d"}, "dry_run": true}')
+        if not isinstance(is_dry, bool):
+            return _error(400, "dry_run is true or false")
+        return await run_in_threadpool(_guarded(lambda: JSONResponse(plain(revise(chosen, is_dry=is_dry)))))
 
     async def sql(self, request: Request) -> Response:
         """The answer to `{"sql": "SELECT ...", "filter": {"since": "7d", ...}}`; the filter may be left out."""
@@ -109,7 +144,7 @@ def _guarded(handler: Callable[..., Response]) -> Callable[..., Response]:
     def run(*args: Any) -> Response:
         try:
             response = handler(*args)
-        except QueryError as err:
+        except (QueryError, ConfigFileError) as err:
             return _error(400, str(err))
         except (StoreError, LlmtraceError) as err:
             return _error(503, str(err))

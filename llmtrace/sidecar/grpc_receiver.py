@@ -77,7 +77,7 @@ class _TraceService(TraceServiceServicer):
         if not self._shows_token(context):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed: send 'authorization: Bearer TOKEN'")
         try:
-            examined = examine(request, None, [])
+            examined = examine(request, None, [], self._intake.home)
             self._intake.put(examined.payload, examined.spans, len(examined.faults)).result(WRITE_TIMEOUT_S)
         except BadBody as err:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(err))

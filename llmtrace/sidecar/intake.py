@@ -47,6 +47,7 @@ class Intake:
 
     def __init__(self, home: Path, journal_bytes: int = HOME_BYTES, free_bytes: int = FREE_BYTES) -> None:
         """Write to HOME's journal while it holds less than JOURNAL_BYTES and the disk has FREE_BYTES left."""
+        self.home = home
         self._folder = journal_folder(home)
         self._room = _Room(home, journal_bytes, free_bytes)
         self._process = new_process_name(RECEIVED)

@@ -3,13 +3,14 @@
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from llmtrace import otlp_json, wire
+from llmtrace import otlp_json, receiving, wire
 from llmtrace.sidecar import otlp_answers
 from llmtrace.sidecar.body import INFLATED_BYTES, BadBody, Bodies, inflate
 from llmtrace.sidecar.intake import Intake, Refused
@@ -34,8 +35,10 @@ class Examined:
     faults: list[str]
 
 
-def examine(request: "ExportTraceServiceRequest", payload: bytes | None, faults: list[str]) -> Examined:
-    """REQUEST without the spans that cannot be stored; PAYLOAD is its own serialisation, FAULTS are known already.
+def examine(request: "ExportTraceServiceRequest", payload: bytes | None, faults: list[str], home: Path) -> Examined:
+    """REQUEST without the spans that cannot be stored, and what must not be stored, by the settings of HOME.
+
+    PAYLOAD is its own serialisation, FAULTS are known already.
 
     Raises:
         BadBody: it holds too many spans.
@@ -44,6 +47,8 @@ def examine(request: "ExportTraceServiceRequest", payload: bytes | None, faults:
     if spans > REQUEST_SPANS:
         raise BadBody(413, f"a request holds {REQUEST_SPANS} spans at most, not {spans}")
     if payload is None or found:
+        payload = request.SerializeToString()
+    if receiving.make_fit(request, payload, home).changed:
         payload = request.SerializeToString()
     return Examined(payload, spans, faults + found)
 
@@ -91,15 +96,15 @@ class Receiver:
             return await run(self._large, self._take, body, encoding, kind, INFLATED_BYTES)
 
     def _take(self, body: bytes, encoding: str, kind: str, limit_bytes: int) -> "tuple[Examined, Future[None]]":
-        examined = _decode(inflate(body, encoding, limit_bytes), kind)
+        examined = _decode(inflate(body, encoding, limit_bytes), kind, self._intake.home)
         return examined, self._intake.put(examined.payload, examined.spans, len(examined.faults))
 
 
-def _decode(text: bytes, kind: str) -> Examined:
+def _decode(text: bytes, kind: str, home: Path) -> Examined:
     try:
         if kind == JSON_TYPE:
             message, faults = otlp_json.parse(text)
-            return examine(message, None, faults)
-        return examine(wire.parse(text), text, [])
+            return examine(message, None, faults, home)
+        return examine(wire.parse(text), text, [], home)
     except ValueError as err:
         raise BadBody(400, str(err)) from err

@@ -1,35 +1,53 @@
 """The simulator as its users see it: a server on loopback that a test scripts and reads."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.anthropic import Messages
+from llmtrace.simulator.anthropic_admin import CostReport, UsageReport
+from llmtrace.simulator.anthropic_batches import MessageBatches
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
+from llmtrace.simulator.batches import BatchBook
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
 from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_admin import CompletionsUsage, Costs, EmbeddingsUsage
+from llmtrace.simulator.openai_batches import Batches
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
+from llmtrace.simulator.openai_files import Files
+from llmtrace.simulator.openai_media import make_media
 from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.protocol import Protocol
+from llmtrace.simulator.rates import Charge
 from llmtrace.simulator.script import Script
 
 
-def make_openai() -> tuple[Protocol, ...]:
-    """The endpoints of OpenAI, each with a cold cache and nothing stored."""
-    return ChatCompletions(), Completions(), Embeddings(), *make_responses()
+def make_openai(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of OpenAI, each with a cold cache and nothing stored, but batches and files in BOOK."""
+    endpoints = (ChatCompletions(), Completions(), Embeddings(), *make_media(), *make_responses())
+    return (*endpoints, Files(book), Batches(book, endpoints))
 
 
-def make_anthropic() -> tuple[Protocol, ...]:
-    """The endpoints of Anthropic, with a cold cache."""
-    return Messages(), CountTokens(), Complete()
+def make_anthropic(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of Anthropic, with a cold cache, and batches in BOOK."""
+    messages = Messages()
+    return messages, CountTokens(), Complete(), MessageBatches(book, messages)
+
+
+def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
+    """The reports of usage and costs of both, from LEDGER."""
+    return CompletionsUsage(ledger), EmbeddingsUsage(ledger), Costs(ledger), UsageReport(ledger), CostReport(ledger)
 
 
 class Simulator:
@@ -69,16 +87,24 @@ class Simulator:
     ) -> None:
         """Set up what `start` starts."""
         faults: Script[Fault] = Script()
+        self._batches = BatchBook()
+        ledger = Ledger()
         self._state = State(
             seed=seed,
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
             compresses=compress,
-            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic()),
+            protocols=(
+                *map(Azure, make_openai(self._batches)),
+                *make_openai(self._batches),
+                *make_anthropic(self._batches),
+                *make_admin(ledger),
+            ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
+            ledger=ledger,
         )
         self._wanted_port = port
         self._server: Listener | None = None
@@ -173,6 +199,47 @@ class Simulator:
             self._state.usages.pop(model, None)
         else:
             self._state.usages[model] = dict(usage)
+
+    def expire_batch(self, id_: str) -> None:
+        """Let the batch ID_ expire when it is next fetched, with the first half of its requests answered."""
+        self._batches.expiring.add(id_)
+
+    def bill(
+        self,
+        provider: str,
+        model: str,
+        usage: Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+        service_tier: str | None = None,
+        batch: bool = False,
+        scope: str | None = None,
+        key: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Put a use of MODEL on the bill that nobody asked here for: TIMES requests of USAGE, as an answer states it.
+
+        AT is in UTC where it names no zone, and now where it is not given; SCOPE the project or workspace that pays,
+        KEY the id of the API key. PROVIDER is "openai" or "anthropic".
+        """
+        self._state.ledger.add(
+            Use.of(
+                provider,
+                model,
+                usage,
+                at=at,
+                service_tier=service_tier,
+                batch=batch,
+                scope=scope,
+                key=key,
+                times=times,
+            )
+        )
+
+    def charge(self, model: str, token_class: str, usd_per_mtok: str, *, since: datetime | None = None) -> None:
+        """Bill a million of TOKEN_CLASS (`input_uncached`, `output` ...) of MODEL at USD_PER_MTOK from SINCE on."""
+        at = utc(since) if since is not None else datetime.min.replace(tzinfo=UTC)
+        self._state.ledger.charge(Charge(model, token_class, Decimal(usd_per_mtok), at))
 
     @property
     def requests(self) -> list[LoggedRequest]:

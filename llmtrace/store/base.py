@@ -59,10 +59,21 @@ def settle(process: Process, duplicates: int) -> Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """The feature that a stored call has from now on, and who says so; None where nobody does any more."""
+
+    trace_id: str
+    span_id: str
+    feature: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What is committed at once: rows, how far the journal was read for them, and what became of the spans.
 
-    `revisions` replace calls that are stored already; what stood there goes to the history.
+    `revisions` replace calls that are stored already; what stood there goes to the history. So does what
+    `attributions` change, each of which keeps all else of its call, and its bill.
     """
 
     spans: Sequence[tuple[Span, str]] = ()
@@ -71,6 +82,7 @@ class Batch:
     positions: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     processes: Sequence[Process] = ()
     forgotten_segments: Sequence[str] = ()
+    attributions: Sequence[Attribution] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,13 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from llmtrace import semconv
 from llmtrace.errors import QueryError, StoreError
 from llmtrace.store import rows
 from llmtrace.store.base import (
@@ -34,6 +36,7 @@ from llmtrace.store.base import (
 )
 from llmtrace.store.duckdb_duplicates import DuplicateMarks
 from llmtrace.store.duckdb_file import open_file, transaction
+from llmtrace.store.duckdb_revisions import Revisions
 from llmtrace.store.stream import BatchStream, with_integers
 
 if TYPE_CHECKING:
@@ -41,9 +44,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-REVISED = "(trace_id, span_id) IN (SELECT unnest($traces), unnest($spans))"
-KEEP_REVISED = f"INSERT INTO call_history FROM call_rows WHERE {REVISED}"
-DELETE_REVISED = f"DELETE FROM call_rows WHERE {REVISED} RETURNING trace_id, span_id, revision"  # noqa: S608  (no value)
 CLOSE_TIMEOUT_S = 5.0
 READING = frozenset({"SELECT", "EXPLAIN"})
 
@@ -68,6 +68,7 @@ class DuckStore:
         self._streams: weakref.WeakSet[BatchStream] = weakref.WeakSet()
         self._connection = open_file(path)
         self._duplicates = DuplicateMarks(self._connection)
+        self._revisions = Revisions(self._connection, self._append)
         self._protect_files()
 
     def commit(self, batch: Batch) -> int:
@@ -84,7 +85,8 @@ class DuckStore:
                     known_of[process] += 1
             self._append("spans", spans)
             self._append_calls(batch.calls, {(r[0], r[1]) for r in spans})
-            self._revise(batch.revisions)
+            self._revisions.revise(batch.revisions)
+            self._revisions.attribute(batch.attributions)
             settled = [settle(p, known_of[p.process]) for p in batch.processes]
             self._write_progress(replace(batch, processes=settled))
         self._protect_files()
@@ -169,6 +171,8 @@ class DuckStore:
         if not keys:
             return set()
         times = [rows.moment(span.start_ns) for span, _ in batch.spans]
+        if any(semconv.BATCH_CUSTOM_ID in span.attributes for span, _ in batch.spans):
+            times += [datetime.min, datetime.max]  # results that are read again may be timed otherwise
         found = self._connection.execute(
             "SELECT s.trace_id, s.span_id FROM spans s JOIN (SELECT unnest(?) AS trace_id, unnest(?) AS span_id) b "
             "ON s.trace_id = b.trace_id AND s.span_id = b.span_id WHERE s.started_at BETWEEN ? AND ?",
@@ -186,24 +190,7 @@ class DuckStore:
                 taken.append(priced)
         self._append("call_rows", self._duplicates.mark(taken, [rows.call_row(p, 1, now) for p in taken]))
         self._append("cost_items", [row for p in taken for row in rows.item_rows(p.call, p.cost, 1)])
-        self._append("contents", [rows.content_row(p.call, p.call.content) for p in taken if p.call.content])
-
-    def _revise(self, revisions: Sequence[PricedCall]) -> None:
-        """Put REVISIONS in the place of what stands there, which goes to the history."""
-        if not revisions:
-            return
-        keys = {
-            "traces": [p.call.trace_id for p in revisions],
-            "spans": [p.call.span_id for p in revisions],
-        }
-        self._connection.execute(KEEP_REVISED, keys)
-        removed = self._connection.execute(DELETE_REVISED, keys).fetchall()
-        last = {(trace_id, span_id): revision for trace_id, span_id, revision in removed}
-        now = rows.utc_now()
-        for priced in revisions:
-            number = last.get((priced.call.trace_id, priced.call.span_id), 0) + 1
-            self._append("call_rows", [rows.call_row(priced, number, now)])
-            self._append("cost_items", list(rows.item_rows(priced.call, priced.cost, number)))
+        self._append("contents", [row for p in taken if (row := rows.content_row(p.call))])
 
     def _write_progress(self, batch: Batch) -> None:
         gone = [*batch.positions, *batch.forgotten_segments]

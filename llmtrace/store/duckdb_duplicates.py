@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from llmtrace import semconv
-from llmtrace.providers.openai_responses import FETCH_OPERATION
+from llmtrace.providers.uncharged import FETCH_OPERATION
 from llmtrace.store.base import PricedCall
 from llmtrace.store.duplicates import (
     CLOCK,

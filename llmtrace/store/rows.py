@@ -6,10 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llmtrace import semconv
-from llmtrace.model import Attributes, Call, Content, Cost, Span
+from llmtrace.model import Attributes, Call, Cost, Span
 from llmtrace.store.base import PricedCall
 
-LAYER_BOOK = "book"
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -87,7 +86,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         call.span_id,
         call.parent_span_id,
         moment(call.started_at_ns),
-        call.duration_s,
+        call.duration_s if call.batch is None else None,
         call.ttft_s if call.ttft_s is not None else call.time_to_first_chunk_s,
         priced.service,
         priced.environment,
@@ -130,6 +129,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         priced_at,
         revision,
         priced.duplicate_of,
+        call.batch.id if call.batch is not None else None,
     )
 
 
@@ -150,15 +150,18 @@ def item_rows(call: Call, cost: Cost, revision: int) -> Iterable[tuple[Any, ...]
             item.multiplier_reason,
             item.cost_usd,
             item.price_id,
-            LAYER_BOOK if item.price_id is not None else None,
+            item.layer,
             item.confidence,
             item.source_url,
             item.note,
         )
 
 
-def content_row(call: Call, content: Content) -> tuple[Any, ...]:
-    """CONTENT of CALL as a row of `contents`."""
+def content_row(call: Call) -> tuple[Any, ...] | None:
+    """The content of CALL as a row of `contents`; None where there is none, or none that may be kept."""
+    content = call.content
+    if content is None or content.withheld is not None:
+        return None
     return (
         call.trace_id,
         call.span_id,

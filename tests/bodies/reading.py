@@ -28,7 +28,10 @@ COLUMNS = (
     "input_audio_tokens", "output_audio_tokens", "image_tokens", "cost_status",
 )  # fmt: skip
 # Whose event streams name each event by its type, and which end with [DONE].
-NAMED_EVENTS = frozenset({"messages", "beta_messages", "complete", "responses", "retrieve"})
+NAMED_EVENTS = frozenset({
+    "messages", "beta_messages", "complete", "responses", "retrieve", "images", "image_edits", "transcriptions",
+    "agent_events",
+})  # fmt: skip
 KEYS = frozenset({
     "name", "operation", "provider", "request", "response_id", "status", "headers", "json", "text", "events",
     "line_end", "indent", "done", "breaks", "expect", "ways", "left",

@@ -35,8 +35,8 @@ from samples import ns
 import llmtrace
 from llmtrace.instrument import invocation, quiet
 
-# Bodies name old models, about which the SDKs warn.
-pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+# Bodies name old models and methods, about which the SDKs warn.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 # When all calls are made: prices are dated, and the expected costs are those of this day.
 CALLED_AT = datetime(2026, 11, 20, 12)
@@ -202,7 +202,7 @@ def test_a_stream_that_is_left_is_one_row_that_says_so(row: Row, entry: Mapping[
         if way is raise_in_loop:
             assert error == f"{LoopError.__module__}.{LoopError.__qualname__}"
         assert {c: call[c] for c in expected} == expected
-        assert call["usage_source"] != "missing"
+        assert call["usage_source"] != "missing" or expected.get("usage_source") == "missing"
         assert call["cost_status"] != "exact"
 
 

@@ -147,3 +147,15 @@ def test_spans_are_imported_while_a_sidecar_owns_the_database(home: Path, tmp_pa
     with serve(home, "--token", "s3cret"):
         status, answer, errors = run(home, str(tmp_path / "a.json"))
         assert (status, figures(answer), errors) == (0, (300, 300, 0, 0, 0), "")
+
+
+def test_secrets_in_a_file_are_redacted_before_anything_is_written(home: Path, tmp_path: Path) -> None:
+    key = "sk-ant-api03-" + "a1B2" * 10
+    document = as_json(1)
+    span = document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    span["attributes"].append({"key": "note", "value": {"stringValue": f"made with {key}"}})
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    assert figures(run(home, str(tmp_path / "a.json"))[1]) == (1, 1, 0, 0, 0)
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert key.encode() not in written
+    assert b"made with [redacted:key]" in written

@@ -25,7 +25,16 @@ OPERATIONS = (
     ("/responses/compact", "compact"),
     ("/embeddings", "embeddings"),
     ("/messages", "messages"),
+    ("/messages/count_tokens", "count_messages"),
+    ("/responses/input_tokens", "input_tokens"),
+    ("/moderations", "moderations"),
+    ("/images/generations", "images"),
+    ("/audio/transcriptions", "transcriptions"),
 )
+_RUN = re.compile(r"/threads/([^/]+)/runs(?:/([^/]+))?$")
+# Requests without a body, and those whose files were not recorded.
+FETCHES = ("retrieve", "run_retrieve")
+WITH_FILES = ("transcriptions",)
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 APART = frozenset({"compaction", "advisor_message"})
 
@@ -64,11 +73,14 @@ def _read(entry: dict[str, Any]) -> Row | str:
     headers = {k: v for k, v in (entry.get("headers") or {}).items() if v != "**REDACTED**"}
     is_events = (body or "").startswith(("event:", "data:"))
     headers.setdefault("content-type", "text/event-stream" if is_events else "application/json")
-    request = entry.get("request")
-    if operation != "retrieve" and not isinstance(request, dict):
+    request = {} if operation in WITH_FILES else entry.get("request")
+    if operation not in FETCHES and not isinstance(request, dict):
         return "the request was not recorded"
-    deployment = _DEPLOYMENT.search(entry["path"])
-    if isinstance(request, dict) and operation != "retrieve":
+    deployment, run = _DEPLOYMENT.search(entry["path"]), _RUN.search(entry["path"].partition("?")[0])
+    if run is not None:
+        asked = {"assistant_id": "asst_1"} if run[2] is None else {"run_id": run[2]}
+        request = {**asked, **(request or {}), "thread_id": run[1]}
+    elif isinstance(request, dict) and operation not in FETCHES:
         # Azure names the model in the path, where the SDK puts it.
         request["model"] = request.get("model") or (deployment[1] if deployment else "unnamed")
     return Row(
@@ -81,6 +93,9 @@ def _operation(entry: dict[str, Any]) -> tuple[str | None, str | None]:
     path = entry["path"].partition("?")[0]
     if entry["method"] == "GET" and "/responses/" in path:
         return "retrieve", path.rpartition("/")[2]
+    run = _RUN.search(path)
+    if run is not None and (entry["method"] == "GET") == (run[2] is not None):
+        return ("run_retrieve", run[2]) if run[2] else ("run", None)
     if entry["method"] != "POST":
         return None, None
     if "REDACTED" in path:
@@ -103,10 +118,10 @@ def _operation_by_shape(entry: dict[str, Any]) -> str | None:
 
 def settled(rows: list[Row]) -> list[Row]:
     """ROWS, where a response that was made in the background has the usage that one which fetched it told."""
-    told = {r.response_id: r.usage for r in rows if r.operation == "retrieve" and r.usage is not None}
+    told = {r.response_id: r.usage for r in rows if r.operation in FETCHES and r.usage is not None}
 
     def settle(row: Row) -> Row:
-        if row.usage is not None or row.operation != "responses" or row.streaming or row.status != 200:
+        if row.usage is not None or row.operation not in ("responses", "run") or row.streaming or row.status != 200:
             return row
         return replace(row, usage=told.get(json.loads(row.body).get("id")))
 

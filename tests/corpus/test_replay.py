@@ -31,6 +31,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # old models, about which the SDKs warn
 ]
 SAMPLE = 300
+# What breaks off has its tokens counted here; what is no text has none to count.
+ESTIMATED = ("chat", "completions", "responses", "messages")
 COLUMNS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -147,7 +149,7 @@ def test_compressed_answers_record_the_same(rows: list[Row], home: Path) -> None
 def test_a_stream_that_is_left_is_one_row_that_says_so(
     way: Callable[[Caller, Row], list[str]], rows: list[Row], home: Path
 ) -> None:
-    chosen = [r for r in rows if r.streaming and r.status == 200 and r.operation != "retrieve"]
+    chosen = [r for r in rows if r.streaming and r.status == 200 and r.operation in ESTIMATED]
     chosen = chosen[:: max(1, len(chosen) // SAMPLE)]
     llmtrace.instrument(home=home)
     with serve({r.id: r for r in chosen}) as address:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.ingest import Ingester
 from llmtrace.journal import JournalWriter
 from llmtrace.model import Call, Request, Response, Span, Usage
@@ -31,7 +31,7 @@ class Home:
         self.store = DuckStore(self.path)
 
     def ingest(self, *spans: Span) -> None:
-        self.writer.append(wire.encode(list(spans)), len(spans))
+        self.writer.append(otlp_bytes.encode(list(spans)), len(spans))
         Ingester(self.store, self.journal, load_book()).run()
 
     def rows(self, relation: str = "calls") -> list[dict[str, Any]]:
@@ -154,3 +154,68 @@ def test_a_response_that_failed_in_the_background_is_an_error(home: Home) -> Non
     home.ingest(fetched(2, status="error", error_type="server_error"))
     (row,) = home.rows()
     assert (row["status"], row["error_type"]) == ("error", "server_error")
+
+
+# --- what goes on, and tells more each time ---------------------------------------------------------------------------
+
+
+def session(number: int, tokens: int, endpoint: str = "sessions", **changes: Any) -> Span:
+    """A request that tells of a managed agent's session which has used TOKENS so far; 0: it tells no usage."""
+    usage = {"session": {"input_tokens": tokens, "output_tokens": 0}} if tokens else None
+    operation = "fetch_response" if endpoint.endswith(".retrieve") else "invoke_agent"
+    values: dict[str, Any] = {
+        "request": Request("anthropic", operation, endpoint),
+        "response": Response(id="sesn_1", model="claude-opus-5", usage=usage),
+        "usage": Usage(tokens, output_tokens=0) if tokens else Usage(),
+        "usage_source": "provider" if tokens else "missing",
+        **changes,
+    }
+    return span(make_call(number, **values))
+
+
+def told(number: int, tokens: int, **changes: Any) -> Span:
+    return session(number, tokens, "sessions.retrieve", feature="poller", **changes)
+
+
+# claude-opus-5: $5 / 1M input tokens  (https://platform.claude.com/docs/en/about-claude/pricing)
+SESSION = [session(1, 0), told(2, 1000), told(3, 5000), told(4, 5000), told(5, 0)]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(len(SESSION)))))
+def test_a_session_is_one_call_that_has_cost_what_was_told_last_of_it(home: Home, order: tuple[int, ...]) -> None:
+    for i in order:
+        home.ingest(SESSION[i])
+    (row,) = home.rows()
+    assert (row["feature"], row["input_tokens"], row["cost_usd"]) == ("summarize", 5000, Decimal("0.025"))
+
+
+def test_a_session_that_tells_nothing_new_is_not_priced_again(home: Home) -> None:
+    home.ingest(session(1, 1000))
+    for number, tokens in enumerate((1000, 5000, 5000, 5000), 2):
+        home.ingest(told(number, tokens))
+    (row,) = home.rows()
+    assert row["cost_usd"] == Decimal("0.025")
+    assert home.store.query("SELECT revision FROM call_rows WHERE operation = 'invoke_agent'").rows == [(2,)]
+
+
+def test_whoever_leaves_a_session_while_it_goes_on_does_not_end_it(home: Home) -> None:
+    home.ingest(session(1, 0), told(2, 1000, status="cancelled"))
+    (row,) = home.rows()
+    assert (row["status"], row["input_tokens"]) == ("ok", 1000)
+
+
+def test_until_something_is_told_of_a_session_its_cost_is_unknown_and_says_why(home: Home) -> None:
+    home.ingest(session(1, 0))
+    (row,) = home.rows("calls_all")
+    assert (row["cost_status"], row["cost_reason"]) == (
+        "unpriced",
+        "what it started tells its usage when it is fetched later",
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["threads.runs", "evals.runs", "fine_tuning.jobs", "videos"])
+def test_every_kind_of_work_is_billed_where_it_was_started(home: Home, endpoint: str) -> None:
+    home.ingest(made(1, request=Request("openai", "invoke_agent", endpoint, model="gpt-4o")))
+    home.ingest(fetched(2, request=Request("openai", "fetch_response", f"{endpoint}.retrieve")))
+    (row,) = home.rows()
+    assert (row["operation"], row["cost_usd"], row["cost_status"]) == ("invoke_agent", PRICE, "exact")

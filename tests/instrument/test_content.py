@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conftest import recorded_calls
 
 import llmtrace
 from llmtrace.model import Content
-from llmtrace.providers.content import MAX_JSON_BYTES, dump
+from llmtrace.redaction.fitting import MAX_BYTES, fit_json
 from llmtrace.simulator import Fault, Simulator
 
 TOOL_NAME = "find_boat"
@@ -84,7 +85,14 @@ def test_a_chat_completion_is_kept_as_messages(simulator: Simulator, home: Path)
             "role": "user",
             "parts": [
                 {"type": "text", "content": "Look"},
-                {"type": "blob", "modality": "image", "mime_type": "image/png", "content": ""},
+                {
+                    "type": "blob",
+                    "modality": "image",
+                    "mime_type": "image/png",
+                    "content": "",
+                    "bytes": 3,
+                    "sha256": sha256(bytes(3)).hexdigest(),
+                },
             ],
         },
     ]
@@ -199,9 +207,9 @@ def test_no_key_of_any_header_is_ever_kept(simulator: Simulator, home: Path) -> 
 @pytest.mark.parametrize("length", [10, 70_000, 2_000_000])
 def test_json_stays_json_and_fits(length: int) -> None:
     messages = [{"role": "user", "parts": [{"type": "text", "content": "é" * length}]} for _ in range(30)]
-    text = dump(messages)
+    text = fit_json(messages)
     assert text is not None
-    assert len(text.encode()) <= MAX_JSON_BYTES
+    assert len(text.encode()) <= MAX_BYTES
     assert json.loads(text)[-1]["role"] == "user"
 
 

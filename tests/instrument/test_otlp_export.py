@@ -52,6 +52,19 @@ def test_a_call_arrives_with_its_cost(simulator: Simulator, receiver: Receiver, 
     assert (recorded.trace_id, recorded.span_id) == (span.trace_id, span.span_id)
 
 
+def test_a_call_without_a_feature_arrives_with_the_one_that_a_rule_names(
+    simulator: Simulator, receiver: Receiver, home: Path
+) -> None:
+    home.mkdir()
+    (home / "llmtrace.toml").write_text('[[rules]]\nfeature = "tests of {1}"\ntest = "*::*"\n')
+    llmtrace.instrument(home=home, otlp=receiver.url)
+    call(simulator)
+    make_clients(simulator).openai.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "hi"}])
+    assert llmtrace.flush(10.0)
+    named = {str(s.attributes["llmtrace.feature"]): s.attributes["llmtrace.feature.source"] for s in receiver.spans()}
+    assert named == {"summarize": "code", "tests of tests/instrument/test_otlp_export.py": "rule"}
+
+
 def test_an_unpriced_call_arrives_without_an_amount(simulator: Simulator, receiver: Receiver, home: Path) -> None:
     llmtrace.instrument(home=home, otlp=receiver.url)
     make_clients(simulator).openai.chat.completions.create(

@@ -186,7 +186,7 @@ def test_why_a_message_ended_is_recorded(
 
 
 @BOTH
-def test_every_turn_of_the_tool_runner_is_a_call_and_counting_is_none(
+def test_every_turn_of_the_tool_runner_is_a_call_and_counting_is_one_that_costs_nothing(
     is_async: bool, simulator: Simulator, home: Path
 ) -> None:
     def boats(harbour: str) -> str:
@@ -206,7 +206,8 @@ def test_every_turn_of_the_tool_runner_is_a_call_and_counting_is_none(
 
     llmtrace.instrument(home=home)
     assert asyncio.run(go()) == ["tool_use", "end_turn"]
-    calls = recorded_calls(home)
+    counting, *calls = recorded_calls(home)
+    assert (counting.request.operation, counting.response.usage) == ("count_tokens", None)
     assert [call.response.finish_reasons for call in calls] == [("tool_use",), ("end_turn",)]
     assert [call.response.usage for call in calls] == [record.usage for record in simulator.requests[1:]]
 

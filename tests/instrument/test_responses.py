@@ -84,7 +84,7 @@ def test_a_response_that_is_fetched_again_is_not_billed_again(is_async: bool, si
 
 
 @BOTH
-def test_only_what_is_billed_is_recorded(is_async: bool, simulator: Simulator, home: Path) -> None:
+def test_what_is_billed_is_recorded_and_the_count_of_tokens(is_async: bool, simulator: Simulator, home: Path) -> None:
     async def body(client: Any) -> None:
         made = await settle(client.responses.create(**ASK))
         queued = await settle(client.responses.create(**ASK, background=True))
@@ -97,7 +97,9 @@ def test_only_what_is_billed_is_recorded(is_async: bool, simulator: Simulator, h
     llmtrace.instrument(home=home)
     use(simulator, is_async, body)
     calls = recorded_calls(home)
-    assert [call.request.endpoint for call in calls] == ["responses", "responses", "responses.compact"]
+    counting = "responses.input_tokens"
+    assert [call.request.endpoint for call in calls] == ["responses", "responses", counting, "responses.compact"]
+    assert cost_of([calls[2]]) == 0
     assert len(simulator.requests) == 7
     compacted, asked = calls[-1], simulator.requests[-1]
     assert (compacted.response.usage, compacted.response.id) == (asked.usage, asked.response_id)

@@ -224,3 +224,16 @@ def test_a_processor_that_fails_costs_the_call_nothing(app: App, simulator: Simu
     llmtrace.instrument(home=home, share_spans=True)
     assert make_clients(simulator).openai.chat.completions.create(**OPENAI).choices
     assert len(recorded_calls(home)) == 1
+
+
+def test_secrets_are_taken_out_of_shared_spans_too(simulator: Simulator, home: Path, app: App) -> None:
+    key = "sk-ant-api03-" + "a1B2" * 10
+    llmtrace.instrument(home=home, share_spans=True, capture_content=True)
+    with llmtrace.feature("support", note=f"uses {key}"):
+        make_clients(simulator).openai.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": f"my key is {key}"}]
+        )
+    (span,) = app.spans()
+    assert key not in str(dict(span.attributes or {}))
+    assert dict(span.attributes or {})["llmtrace.tag.note"] == "uses [redacted:key]"
+    assert "my key is [redacted:key]" in str(dict(span.attributes or {})["gen_ai.input.messages"])

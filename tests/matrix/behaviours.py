@@ -75,6 +75,9 @@ class OpenAI:
             **self.arguments, **self.stream_arguments
         )
 
+    def count(self, client: Any) -> Any:
+        return find(client, "responses.input_tokens.count")(model="gpt-4o", input="Where?").input_tokens
+
     def parse(self, client: Any) -> Any:
         method = find(client, "chat.completions.parse", "beta.chat.completions.parse")
         return method(**self.arguments, response_format=Answer)
@@ -104,6 +107,10 @@ class Anthropic:
 
     def helper(self, client: Any) -> Any:
         return find(client, "messages.stream")(**self.arguments)
+
+    def count(self, client: Any) -> Any:
+        arguments = {k: v for k, v in self.arguments.items() if k != "max_tokens"}
+        return find(client, "messages.count_tokens", "beta.messages.count_tokens")(**arguments).input_tokens
 
     def parse(self, client: Any) -> Any:
         return find(client, "messages.parse", "beta.messages.parse")(**self.arguments, output_format=Answer)
@@ -246,6 +253,26 @@ def invisible_usage(sdk: Sdk, sim: Simulator) -> Any:
         return type(made).__name__, list(made)
 
 
+def image(sdk: Sdk, sim: Simulator) -> Any:
+    with sdk.client(sim) as client:
+        return find(client, "images.generate")(model="gpt-image-1", prompt="A harbour")
+
+
+def speech(sdk: Sdk, sim: Simulator) -> Any:
+    with sdk.client(sim) as client:
+        return find(client, "audio.speech.create")(model="tts-1", voice="alloy", input="A harbour").content
+
+
+def moderation(sdk: Sdk, sim: Simulator) -> Any:
+    with sdk.client(sim) as client:
+        return find(client, "moderations.create")(input="A harbour")
+
+
+def count(sdk: Sdk, sim: Simulator) -> Any:
+    with sdk.client(sim) as client:
+        return sdk.count(client)
+
+
 def feature(sdk: Sdk, sim: Simulator) -> Any:
     with llmtrace.feature("summarize", user="u1"):
         return create(sdk, sim)
@@ -275,6 +302,10 @@ BEHAVIOURS: dict[str, tuple[Callable[[Sdk, Simulator], Any], Check]] = {
     ),
     "with_raw_response": (raw_response, ANSWERED),
     "with_streaming_response": (streaming_response, ANSWERED),
+    "image": (image, lambda c, s: ANSWERED(c, s) and c.request.endpoint == "images.generations"),
+    "speech": (speech, lambda c, s: c.status == "ok" and c.response.usage == {"input_characters": 9}),
+    "moderation": (moderation, lambda c, s: (c.status, c.request.endpoint) == ("ok", "moderations")),
+    "token count": (count, lambda c, s: (c.status, c.request.operation) == ("ok", "count_tokens")),
     "include_usage invisible": (invisible_usage, ANSWERED),
     "feature": (feature, lambda c, s: ANSWERED(c, s) and (c.feature, c.user_id) == ("summarize", "u1")),
 }

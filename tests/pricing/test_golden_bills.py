@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,26 @@ import pytest
 
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
-from llmtrace.pricing.book import CONDITION_DEFAULTS
+from llmtrace.pricing.rows import CONDITION_DEFAULTS
+from llmtrace.providers import find_usage
 
 FOLDER = os.environ.get("LLMTRACE_TEST_DATA")
 pytestmark = pytest.mark.skipif(
     not FOLDER, reason="external data: LLMTRACE_TEST_DATA names no folder with the worked bills"
 )
 
-PROVIDERS = frozenset({"openai", "anthropic"})
+# What the bills call a provider, and what llmtrace does, in OpenTelemetry's words.
+PROVIDERS: Mapping[str, str] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "azure.openai": "azure.ai.openai",
+    "google": "gcp.gemini",
+    "aws.bedrock": "aws.bedrock",
+    "mistral": "mistral_ai",
+    "deepseek": "deepseek",
+    "xai": "x_ai",
+    "openrouter": "openrouter",
+}
 # The bills call one thing by several names, after the turn or the modality it came from.
 COMPONENTS: Mapping[str, str] = {
     "input": "input_uncached",
@@ -39,7 +52,10 @@ COMPONENTS: Mapping[str, str] = {
     "input_cache_write": "cache_write",
     "cache_write_5m": "cache_write_5m",
     "cache_write_1h": "cache_write_1h",
+    "input_text_uncached": "input_uncached",
+    "input_text_cached": "input_cached",
     "input_audio": "input_audio",
+    "input_image": "input_image",
     "output": "output",
     "output_text": "output",
     "message_output": "output",
@@ -47,15 +63,30 @@ COMPONENTS: Mapping[str, str] = {
     "executor_output": "output",
     "advisor_output": "output",
     "output_audio": "output_audio",
+    "output_image": "output_image",
+    "audio_minutes": "seconds",
+    "characters": "characters",
+    "image": "image",
+    "input_tool_use_prompt": "input_uncached",
+    "cache_miss": "input_uncached",
+    "cache_hit": "input_cached",
+    "cached_content": "input_cached",
+    "cached_audio": "input_audio_cached",
+    "cache_storage": "cache_storage",
+    "output_candidates": "output",
+    "output_thinking": "output",
+    "grounded_prompt": "grounded_prompt",
+    "grounding_search_query": "grounding_query",
     "web_search": "web_search",
     "web_search_call": "web_search",
+    "web_search_content_block": "web_search_content",
     "file_search_call": "file_search",
+    "container_session": "container_session",
+    "container_20min_session": "container_session",
+    "session_runtime": "session_hour",
     "input_not_billed": "",
     "request": "",
 }
-# What the book does not price yet: endpoints by how their name begins, and a context that counts containers.
-OUT_OF_SCOPE_ENDPOINTS = ("audio.", "images.", "realtime", "moderations", "managed_agents", "vector_stores")
-IN_SCOPE_AT_LEAST = 104
 
 
 def _read(name: str) -> list[dict[str, Any]]:
@@ -65,27 +96,17 @@ def _read(name: str) -> list[dict[str, Any]]:
     return [row for row in map(json.loads, lines) if row["provider"] in PROVIDERS]
 
 
-def _in_scope(bill: Mapping[str, Any]) -> bool:
-    return (
-        not bill["endpoint"].startswith(OUT_OF_SCOPE_ENDPOINTS)
-        and "containers" not in bill["context"]
-        and all(item["component"] in COMPONENTS for item in bill["breakdown"])
-    )
-
-
 BILLS = _read("cost_vectors.jsonl")
-RUN = [bill for bill in BILLS if _in_scope(bill)]
 EDGES = _read("cost_vectors_edge.jsonl")
 FACTS = _read("price_facts.jsonl")
 
 
 def _price(case: Mapping[str, Any], **context: Any) -> Cost:
-    """The cost of CASE; keys of its usage that begin with `_` are facts of the response outside usage."""
-    usage = case["usage"]
-    usage = None if usage is None else {k: v for k, v in usage.items() if not k.startswith("_")}
+    """The cost of CASE, as it stands."""
     at = datetime.fromisoformat(case["request_time"])
-    context = {**case.get("context", {}), **context}
-    return price(usage, case["provider"], case["model"], at, case["endpoint"], context)
+    return price(
+        case["usage"], case["provider"], case["model"], at, case["endpoint"], {**case.get("context", {}), **context}
+    )
 
 
 def _by_component(amounts: list[tuple[str, Decimal]]) -> dict[str, Decimal]:
@@ -96,7 +117,7 @@ def _by_component(amounts: list[tuple[str, Decimal]]) -> dict[str, Decimal]:
     return dict(sums)
 
 
-@pytest.mark.parametrize("bill", RUN, ids=[bill["id"] for bill in RUN])
+@pytest.mark.parametrize("bill", BILLS, ids=[bill["id"] for bill in BILLS])
 def test_bill_is_reproduced_to_the_last_digit(bill: dict[str, Any]) -> None:
     cost = _price(bill)
     assert cost.total_usd == Decimal(bill["expected_cost_usd"]), cost.reason
@@ -106,11 +127,9 @@ def test_bill_is_reproduced_to_the_last_digit(bill: dict[str, Any]) -> None:
     assert _by_component([(c, usd) for c, usd in items if usd]) == _by_component(expected)
 
 
-def test_every_bill_in_scope_was_run() -> None:
-    assert len(RUN) >= IN_SCOPE_AT_LEAST
-    assert {bill["provider"] for bill in RUN} == PROVIDERS
-    left_out = sorted(bill["id"] for bill in BILLS if not _in_scope(bill))
-    assert len(left_out) <= len(BILLS) / 4, left_out
+def test_bills_of_every_provider_were_run() -> None:
+    assert len(BILLS) == 161
+    assert {bill["provider"] for bill in BILLS} == set(PROVIDERS) - {"openrouter"}
 
 
 @pytest.mark.parametrize("case", EDGES, ids=[case["id"] for case in EDGES])
@@ -125,11 +144,23 @@ def test_call_that_cannot_be_priced_plainly_says_so(case: dict[str, Any]) -> Non
         assert sum((i.cost_usd for i in cost.items if i.cost_usd), Decimal(0)) == Decimal(case["list_cost_usd"])
 
 
+DEPLOYMENTS = {
+    ("GlobalStandard", None): "global",
+    ("GlobalBatch", None): "global",
+    ("DataZoneStandard", "eastus2"): "data_zone",
+    ("DataZoneStandard", "swedencentral"): "data_zone",
+    ("DataZoneStandard", "australiaeast"): "data_zone_apac",
+}
+
+
 def _conditions(fact: Mapping[str, Any]) -> dict[str, Any]:
     context = fact["context"]
     stated = {key: context[key] for key in ("service_tier", "batch", "speed") if key in context}
     region = {"region": context["regional_processing"]} if "regional_processing" in context else {}
-    return {**CONDITION_DEFAULTS, **stated, **region}
+    if "deployment_type" in context:
+        region = {"deployment": DEPLOYMENTS[context["deployment_type"], context.get("region")]}
+    size = {"memory_gb": context["containers"][0]["memory_gb"]} if "session" in fact["component"] and context else {}
+    return {**CONDITION_DEFAULTS, **stated, **region, **size}
 
 
 def _component(fact: Mapping[str, Any]) -> str:
@@ -140,24 +171,29 @@ def _component(fact: Mapping[str, Any]) -> str:
 
 
 BILLED = [f for f in FACTS if COMPONENTS.get(f["component"]) and not f["component"].startswith("advisor")]
-# Endpoints are not part of a fact: these are models of endpoints out of scope.
-OUT_OF_SCOPE_MODELS = (
-    *("gpt-image", "gpt-realtime", "whisper", "tts", "dall-e", "omni-moderation"),
-    *("gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts"),
-)
-KNOWN = [f for f in BILLED if not f["model"].startswith(OUT_OF_SCOPE_MODELS) and not f["context"].get("ambiguous")]
+# The facts about images leave out the size and quality they are for; the storage of files belongs to no model.
+KNOWN = [f for f in BILLED if f["component"] != "image" and f["model"] != "-"]
 
 
 @pytest.mark.parametrize("fact", KNOWN, ids=lambda f: f"{f['model']}-{f['component']}-{f['rate_usd']}")
 def test_book_answers_with_the_published_rate_whenever_it_was_seen(fact: dict[str, Any]) -> None:
-    """Of the bands of input size, which facts do not state, one has the rate."""
-    book, component = load_book(), _component(fact)
+    """Of the bands of input size and of thinking or not, which facts do not state, one has the rate."""
+    book, component, provider = load_book(), _component(fact), PROVIDERS[fact["provider"]]
+    family = find_usage(provider)
+    assert family is not None
+    name, named = family.read_model(fact["model"])
     for seen in map(datetime.fromisoformat, fact["seen_at"]):
-        match = book.find_model(fact["provider"], fact["model"], seen)
+        match = book.find_model(provider, fact["context"].get("underlying_model", name), seen)
         assert match is not None
-        sizes = [{**_conditions(fact), "input_tokens": n} for n in (1, 1_000_000)]
-        found = [book.find_price(fact["provider"], match.model, component, c, seen) for c in sizes]
-        assert (Decimal(fact["rate_usd"]), fact["per"]) in {(f.price.rate_usd, f.price.per) for f in found if f}
+        open_ones = [{"input_tokens": n, "thinking": t} for n in (1, 1_000_000) for t in (False, True)]
+        conditions = [{**_conditions(fact), **named, **some} for some in open_ones]
+        found = [book.find_price(provider, match.model, component, c, seen) for c in conditions]
+        # Most facts state the rate before a factor; Bedrock's state what a scope of inference costs.
+        scoped = provider == "aws.bedrock"
+        rates = {
+            prod((m.factor for m in f.multipliers if scoped), start=f.price.rate_usd) / f.price.per for f in found if f
+        }
+        assert Decimal(fact["rate_usd"]) / fact["per"] in rates
 
 
 def test_facts_were_read() -> None:

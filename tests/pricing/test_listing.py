@@ -24,6 +24,18 @@ models:
     - {valid_from: 2026-12-01, source: new, usd_per_mtok: {output: "9"}}
 """
 BOOK = read_book({"acme.yaml": TEXT})
+FOR_EVERY_MODEL = """
+provider: acme
+sources:
+  page: {url: "https://acme.example/page", verified_at: 2026-01-05, confidence: official}
+models:
+  road:
+    - {valid_from: 2026-01-01, source: page, usd: {file_search: {rate: "3", per: 1, unit: call}}}
+  path:
+    - {valid_from: 2026-01-01, source: page, usd_per_mtok: {input_uncached: "4"}}
+  "*":
+    - {valid_from: 2026-01-01, source: page, usd: {file_search: {rate: "2", per: 1, unit: call}}}
+"""
 
 
 def day(month: int, day_of_month: int = 15) -> datetime:
@@ -67,3 +79,16 @@ def test_the_summary_counts_and_dates_what_holds_now() -> None:
     ]
     assert [p["on"] for p in summary["scheduled_changes"]] == ["2026-12-01"]
     assert summarise_book(BOOK, day(7))["expired_promotions"] == []
+
+
+def test_entry_for_every_model_is_no_name_of_one() -> None:
+    book = read_book({"acme.yaml": FOR_EVERY_MODEL})
+    assert set(list_names(book, None)) == {"road", "path"}
+    assert summarise_book(book, day(2))["providers"][0]["models"] == 2
+    assert book.find_model("acme", "*", day(2)) is None
+
+
+def test_entry_for_every_model_gives_way_to_the_models_own() -> None:
+    book = read_book({"acme.yaml": FOR_EVERY_MODEL})
+    found = [book.find_price("acme", model, "file_search", {}, day(2)) for model in ("road", "path")]
+    assert [f.price.rate_usd for f in found if f] == [Decimal(3), Decimal(2)]

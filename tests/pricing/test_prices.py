@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -16,8 +16,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, Alias, Multiplier
 from llmtrace.pricing.reading import PRICES_PACKAGE
+from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS
+
+if TYPE_CHECKING:
+    from llmtrace.pricing.rows import Alias, Multiplier
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMA_FILE = CHECKOUT / "schemas" / "json" / "prices.schema.json"
@@ -29,9 +32,25 @@ BOOK = load_book()
 PLAIN_DECIMAL = re.compile(r"(0|[1-9]\d*)(\.\d+)?")
 TOKEN_COMPONENTS = frozenset({
     "input_uncached", "input_cached", "cache_write", "cache_write_12h", "cache_write_5m", "cache_write_1h", "output",
-    "input_audio", "output_audio",
+    "input_audio", "input_audio_cached", "output_audio", "input_image", "input_image_cached", "output_image",
+    "web_search_content",
 })  # fmt: skip
-FEE_COMPONENTS = frozenset({"web_search", "web_search_preview", "file_search"})
+# Component to its unit, and how many units prices are printed for; Groq's are for an hour of audio.
+FEE_COMPONENTS = {
+    "web_search": ("call", 1000),
+    "web_search_preview": ("call", 1000),
+    "file_search": ("call", 1000),
+    "grounded_prompt": ("call", 1000),
+    "grounding_query": ("call", 1000),
+    "cache_storage": ("token-hour", 1_000_000),
+    "page": ("page", 1000),
+    "seconds": ("second", 60),
+    "characters": ("character", 1_000_000),
+    "image": ("image", 1),
+    "request": ("request", 1),
+    "container_session": ("session", 1),
+    "session_hour": ("hour", 1),
+}
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
 each_file = pytest.mark.parametrize("name", FILES)
@@ -62,8 +81,11 @@ def _band(price: Price) -> tuple[float, float]:
 
 def _same_call(a: Price, b: Price) -> bool:
     """Whether one call could meet the conditions of both rows: what a row leaves out is the default."""
-    keys = (set(a.when) | set(b.when)) - {"input_tokens"}
+    keys = (set(a.when) | set(b.when)) - OPEN_CONDITIONS
     stated = all(a.when.get(k, CONDITION_DEFAULTS[k]) == b.when.get(k, CONDITION_DEFAULTS[k]) for k in keys)
+    stated = stated and all(
+        a.when[k] == b.when[k] for k in OPEN_CONDITIONS - {"input_tokens"} if k in a.when and k in b.when
+    )
     (low_a, high_a), (low_b, high_b) = _band(a), _band(b)
     return stated and low_a <= high_b and low_b <= high_a
 
@@ -96,6 +118,10 @@ def test_schema_is_a_schema() -> None:
         {"usd": {"web_search": {"rate": "10", "per": 1000}}},
         {"when": {"service_tier": "default"}},
         {"when": {"batch": False}},
+        {"when": {"deployment": "global"}},
+        {"when": {"quality": "standard"}},
+        {"when": {"memory_gb": 1}},
+        {"usd": {"seconds": {"rate": "0.006", "per": 60, "unit": "minute"}}},
         {"when": {"weekday": "monday"}},
         {"when": {"input_tokens": {"above": 200000}}},
         {"valid_from": "last week"},
@@ -123,7 +149,9 @@ def test_price_file_tells_the_editor_its_schema(name: str) -> None:
 def test_each_entry_names_a_listed_source_and_each_source_is_used(name: str) -> None:
     data = FILES[name]
     named = {entry["source"] for _, entry in _entries(data)}
-    named |= {row["source"] for row in (*data.get("aliases", ()), *data.get("multipliers", ()))}
+    named |= {
+        row["source"] for row in (*data.get("aliases", ()), *data.get("multipliers", ()), *data.get("peak_hours", ()))
+    }
     assert named == set(data["sources"])
 
 
@@ -143,10 +171,11 @@ def test_rates_are_plain_decimals_in_quotes(name: str) -> None:
             assert isinstance(rate, str) and PLAIN_DECIMAL.fullmatch(rate), (model, rate)
 
 
-def test_tokens_are_priced_only_under_components_that_usage_is_split_into() -> None:
+def test_prices_are_only_for_components_that_usage_is_split_into() -> None:
     for price in BOOK.prices:
-        assert price.component in (TOKEN_COMPONENTS if price.unit == "token" else FEE_COMPONENTS), price.id
-        assert price.per == (1_000_000 if price.unit == "token" else 1000), price.id
+        tokens = ("token", 1_000_000) if price.component in TOKEN_COMPONENTS else None
+        expected = tokens or (("second", 3600) if price.provider == "groq" else FEE_COMPONENTS[price.component])
+        assert (price.unit, price.per) == expected, price.id
 
 
 def test_no_two_prices_answer_the_same_call() -> None:
@@ -175,26 +204,31 @@ def test_band_below_a_threshold_meets_the_band_above_it() -> None:
     thresholds: dict[tuple[str, str], set[int]] = defaultdict(set)
     for price in BOOK.prices:
         bounds = price.when.get("input_tokens", {})
-        assert set(bounds) in (set(), {"lte"}, {"gt"}), price.id
+        assert set(bounds) in (set(), {"lte"}, {"gt"}, {"lt"}, {"gte"}), price.id
         thresholds[price.provider, price.model] |= set(bounds.values())
-    assert {t for ts in thresholds.values() for t in ts} == {100_000, 200_000, 272_000}
+    assert {t for ts in thresholds.values() for t in ts} == {100_000, 128_000, 200_000, 272_000}
     assert all(len(ts) <= 1 for ts in thresholds.values())
 
 
-def test_each_model_has_a_price_for_input_at_its_first_moment() -> None:
-    for provider, model in {(p.provider, p.model) for p in BOOK.prices}:
-        first = min(p.valid_from for p in BOOK.rows(provider, model))
-        conditions = {**CONDITION_DEFAULTS, "input_tokens": 1}
-        assert BOOK.find_price(provider, model, "input_uncached", conditions, first), model
+def test_each_model_billed_by_tokens_has_a_price_for_input_at_its_first_moment() -> None:
+    for provider, model in {(p.provider, p.model) for p in BOOK.prices if p.unit == "token"}:
+        rows = BOOK.rows(provider, model)
+        first = min(p.valid_from for p in rows)
+        sorts = [{**CONDITION_DEFAULTS, **p.when, "input_tokens": 1} for p in rows if p.valid_from == first]
+        assert any(BOOK.find_price(provider, model, "input_uncached", c, first) for c in sorts), model
 
 
 def test_each_input_price_has_an_output_price_beside_it_but_for_embeddings() -> None:
     for (provider, model, component), rows in _by_component().items():
-        if component != "input_uncached" or "embedding" in model:
+        if component != "input_uncached" or "embed" in model:
             continue
         for row in rows:
             conditions = {**CONDITION_DEFAULTS, **row.when, "input_tokens": _band(row)[0]}
-            assert BOOK.find_price(provider, model, "output", conditions, row.valid_from), row.id
+            outputs = [
+                BOOK.find_price(provider, model, made, conditions, row.valid_from)
+                for made in ("output", "output_audio", "output_image")
+            ]
+            assert any(outputs), row.id
 
 
 def test_aliases_stand_for_models_of_the_book_and_for_one_at_a_time() -> None:

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from otlp_receiver import Receiver
+from samples import make_call
 from serving import Sidecar, make_payload, serve
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes, wire
 from llmtrace.errors import ConfigError
+from llmtrace.model import Origin
 from llmtrace.otlp_http import Sender, require_allowed
 from llmtrace.pricing import load_book
+from llmtrace.rules.reading import parse_rules
 from llmtrace.sidecar.forward import with_cost
 
 
@@ -60,6 +63,16 @@ def test_events_links_and_foreign_spans_pass_unchanged() -> None:
     assert other == foreign
     assert with_cost(once, load_book()) == once, "a span that has its cost has it once"
     assert with_cost(b"\xff damaged", load_book()) == b"\xff damaged"
+
+
+def test_a_call_without_a_feature_gets_the_one_that_a_rule_names() -> None:
+    rules = parse_rules('[[rules]]\nname = "s"\nfeature = "search"\nroute = "/search*"\n', "llmtrace.toml")
+    origin = Origin(route="/search/{q}")
+    calls = [make_call(1, origin=origin), make_call(2, origin=origin, feature=None, feature_source=None)]
+    payload = otlp_bytes.encode([codec.to_span(call, {}) for call in calls])
+    sent = [span.attributes for span in wire.decode(with_cost(payload, load_book(), rules))]
+    assert [s["llmtrace.feature"] for s in sent] == ["summarize", "search"]
+    assert [s["llmtrace.feature.source"] for s in sent] == ["code", "rule:s"]
 
 
 def test_a_call_in_another_dialect_gets_its_cost_too() -> None:

@@ -450,9 +450,9 @@ def test_what_is_not_json_or_comes_without_a_key_is_refused(sim: Simulator) -> N
 
 def test_an_unknown_path_is_not_found(sim: Simulator, client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
-        client.moderations.create(input="x")
+        client.conversations.create()
     assert caught.value.type == "invalid_request_error"
-    assert "/v1/moderations" in caught.value.message
+    assert "/v1/conversations" in caught.value.message
     assert (sim.requests[0].provider, sim.requests[0].status) == (None, 404)
 
 

@@ -1,0 +1,124 @@
+"""Content as it is kept: JSON stays JSON, media become digests, and what cannot be made safe is withheld."""
+
+import base64
+import json
+import random
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from llmtrace.model import Content
+from llmtrace.redaction.fitting import MAX_BYTES, fit_text
+from llmtrace.redaction.redactor import Redactor, Watch
+
+PICTURE = random.Random(1).randbytes(3000)
+PLAIN = base64.b64encode(PICTURE).decode()
+DIGEST = {"bytes": 3000, "sha256": sha256(PICTURE).hexdigest()}
+
+
+def cleaned(value: Any, redactor: Redactor | None = None) -> Any:
+    content = (redactor or Redactor()).content(Content(input_messages=json.dumps(value)))
+    assert content.withheld is None
+    assert content.input_messages is not None
+    return json.loads(content.input_messages)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PLAIN}"}},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PLAIN}},
+        {"inlineData": {"mimeType": "image/png", "data": PLAIN}},
+        {"inline_data": {"mime_type": "image/png", "data": PLAIN}},
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "content": PLAIN},
+        {"type": "file", "file": {"file_data": f"data:image/png;base64,{PLAIN}", "filename": "a.png"}},
+    ],
+    ids=["openai", "anthropic", "gemini", "gemini sdk", "opentelemetry", "file"],
+)
+def test_media_become_a_digest_in_every_shape(part: dict[str, Any]) -> None:
+    text = json.dumps(cleaned([{"role": "user", "parts": [part]}]))
+    assert PLAIN[:40] not in text
+    assert json.dumps({"media_type": "image/png", **DIGEST}) in text
+
+
+def test_audio_and_media_of_no_known_type_become_a_digest_too() -> None:
+    assert cleaned({"input_audio": {"data": "UklGRiQAAABXQVZF", "format": "wav"}})["input_audio"]["data"]["bytes"] == 12
+    assert cleaned({"result": PLAIN})["result"] == {"media_type": "application/octet-stream", **DIGEST}
+
+
+def test_a_picture_within_a_text_leaves_the_text() -> None:
+    (text,) = cleaned([f"look: data:image/png;base64,{PLAIN} there"])
+    assert text == f"look: [image/png, 3000 bytes, sha256 {DIGEST['sha256']}] there"
+
+
+def test_words_that_could_be_base64_stay() -> None:
+    assert cleaned(["harbour", "x" * 5000, {"data": "night"}]) == ["harbour", "x" * 5000, {"data": "night"}]
+
+
+def test_secrets_are_found_in_strings_names_and_behind_escapes() -> None:
+    key = "sk-ant-api03-" + "a1" * 20
+    found = cleaned([{"text": f'line\n{key}"', "api_key": "short", key: 1, "deep": [[{"mail": "a@b.example"}]]}])
+    assert found == [
+        {
+            "text": 'line\n[redacted:key]"',
+            "api_key": "[redacted]",
+            "[redacted:key]": 1,
+            "deep": [[{"mail": "[redacted:email]"}]],
+        }
+    ]
+
+
+def test_a_secret_at_the_cut_does_not_leave_its_first_half() -> None:
+    card = "4111 1111 1111 1111"
+    for before in range(32 * 1024 - 24, 32 * 1024 + 4):
+        (text,) = cleaned(["x" * before + " " + card + " " + "y" * 200_000])
+        assert "4111" not in text
+
+
+def test_what_is_nested_without_end_is_cut() -> None:
+    value: Any = "sk-ant-api03-" + "a1" * 20
+    for _ in range(200):
+        value = [value]
+    assert "sk-ant" not in json.dumps(cleaned(value))
+
+
+@pytest.mark.expects_warning
+def test_content_is_withheld_with_the_reason_where_redaction_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("llmtrace.redaction.redactor.without_media", fail)
+    content = Redactor().content(Content(input_messages='["a"]', output_messages='["b"]'))
+    assert content == Content(withheld="redaction failed: RuntimeError")
+
+
+@pytest.mark.expects_warning
+def test_content_is_withheld_where_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmtrace.redaction.redactor.LIMIT_S", -1.0)
+    monkeypatch.setattr(Watch.__init__, "__defaults__", (-1.0,))
+    assert "ms" in str(Redactor().content(Content(input_messages='["a"]')).withheld)
+
+
+@pytest.mark.expects_warning
+def test_a_wrong_pattern_withholds_content_and_spares_figures() -> None:
+    redactor = Redactor(problem="llmtrace.toml, line 3: '(' is no regular expression")
+    assert "line 3" in str(redactor.content(Content(input_messages='["a"]')).withheld)
+    assert redactor.attribute("gen_ai.request.model", "gpt-4o", Watch()) == "gpt-4o"
+
+
+@pytest.mark.parametrize("tail", ["😀", "é", "x", "漢"])
+@pytest.mark.parametrize("over", range(-5, 6))
+def test_text_is_cut_between_characters(tail: str, over: int) -> None:
+    text = "a" * (MAX_BYTES + over - len(tail.encode())) + tail
+    cut = fit_text(text)
+    assert len(cut.encode()) <= MAX_BYTES
+    assert cut == text or cut.endswith("…[cut]")
+
+
+def test_users_are_told_apart_and_their_keys_are_not_kept() -> None:
+    redactor = Redactor()
+    assert redactor.attribute("user.id", "bob@example.org", Watch()) == "bob@example.org"
+    assert redactor.attribute("user.id", "sk-ant-api03-" + "a1" * 20, Watch()) == "[redacted:key]"
+    assert redactor.attribute("note", "bob@example.org", Watch()) == "[redacted:email]"
+    assert redactor.attribute("server.address", "bob:pw@host.internal", Watch()) == "host.internal"
