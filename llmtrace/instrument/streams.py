@@ -31,9 +31,9 @@ def follow(
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _SyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, SyncItems(invocation, inner, _pass_on))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _AsyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, AsyncItems(invocation, inner, _pass_on))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -56,18 +56,18 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
     return aclose
 
 
-def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _SyncItems]":
-    def iter_bytes(chunk_size: int | None = None) -> "_SyncItems":
+def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., SyncItems]":
+    def iter_bytes(chunk_size: int | None = None) -> "SyncItems":
         response = reference()
-        return _SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return iter_bytes
 
 
-def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _AsyncItems]":
-    def aiter_bytes(chunk_size: int | None = None) -> "_AsyncItems":
+def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., AsyncItems]":
+    def aiter_bytes(chunk_size: int | None = None) -> "AsyncItems":
         response = reference()
-        return _AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return aiter_bytes
 
@@ -100,15 +100,17 @@ class _Items:
             quietly(self._invocation.fail, error)
 
 
-class _SyncItems(_Items):
+class SyncItems(_Items):
     """Items of a generator."""
 
     __slots__ = ()
 
-    def __iter__(self) -> "_SyncItems":
+    def __iter__(self) -> "SyncItems":
+        """Itself."""
         return self
 
     def __next__(self) -> Any:
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -127,18 +129,21 @@ class _SyncItems(_Items):
                 return item
 
     def close(self) -> None:
+        """Close the generator."""
         self._inner.close()
 
 
-class _AsyncItems(_Items):
+class AsyncItems(_Items):
     """Items of an asynchronous generator: the same, awaiting."""
 
     __slots__ = ()
 
-    def __aiter__(self) -> "_AsyncItems":
+    def __aiter__(self) -> "AsyncItems":
+        """Itself."""
         return self
 
     async def __anext__(self) -> Any:
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -157,4 +162,5 @@ class _AsyncItems(_Items):
                 return item
 
     async def aclose(self) -> None:
+        """Close the generator."""
         await self._inner.aclose()

@@ -10,6 +10,7 @@ from llmtrace.providers import (
     bedrock_usage,
     cohere_usage,
     deepseek_usage,
+    google,
     google_usage,
     groq_usage,
     mistral_usage,
@@ -35,7 +36,7 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY)
+FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,
