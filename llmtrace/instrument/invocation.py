@@ -15,7 +15,7 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, content_of
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
@@ -175,18 +175,18 @@ class Invocation:
             self.events.append(data if not self.injected else dict(data))
         return _strip_usage(data) if self.injected else data
 
-    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool) -> None:
+    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool, is_alone: bool = False) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
 
         IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
-        SDK's parser finds nothing to show.
+        SDK's parser finds nothing to show. IS_ALONE: nobody shows what the SDK's parser finds.
         """
         finalizer = weakref.finalize(response, self.close)
         self._open = (id(response), weakref.ref(response), finalizer, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if is_raw or EVENT_STREAM not in content_type:
-            self.reader = BodyReader(content_type, self.take)
+            self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
@@ -292,12 +292,6 @@ def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
         if context.is_valid:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return (scope.trace_id if scope is not None else new_trace_id()), None
-
-
-def content_of(message: Any) -> bytes | None:
-    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
-    content = message.content if message is not None else None
-    return content if isinstance(content, bytes) else None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

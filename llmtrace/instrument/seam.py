@@ -83,7 +83,7 @@ class Seam:
             invocation.end("ok")
             return
         self._unread[id(response)] = invocation
-        follow(invocation, None, response, self._unread, is_raw=True)
+        follow(invocation, None, response, self._unread, is_raw=True, is_alone=True)
 
 
 class Flight:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
+from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
 from llmtrace.instrument.stainless import Patches
 from llmtrace.providers import Family
 
@@ -27,6 +28,10 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("openai._base_client", "openai", Patches),
     ("anthropic._base_client", "anthropic", Patches),
     ("google.genai._api_client", "google.genai", GoogleSeam),
+    ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
+    ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai.gcp.client.basesdk", "mistralai", SpeakeasySeam),
 )
 
 

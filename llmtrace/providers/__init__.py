@@ -13,6 +13,7 @@ from llmtrace.providers import (
     google,
     google_usage,
     groq_usage,
+    mistral,
     mistral_usage,
     openai,
     openrouter_usage,
@@ -36,7 +37,7 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY)
+FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY, mistral.FAMILY)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,

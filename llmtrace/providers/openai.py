@@ -44,7 +44,7 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("generativelanguage.googleapis.com", "gcp.gemini"),
 )
 # Who also answers in this protocol, but first in one of its own.
-WITH_AN_SDK = frozenset({"gcp.gemini"})
+WITH_AN_SDK = frozenset({"gcp.gemini", "mistral_ai"})
 AZURE_CLIENTS = frozenset({"AzureOpenAI", "AsyncAzureOpenAI", "_AzureModuleClient"})
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
