@@ -227,10 +227,9 @@ class Invocation:
         """The call raised ERROR; what is not an `Exception` is the caller giving up, such as a cancelled task."""
         self.error = error
         self._finish_body()
-        response = getattr(error, "response", None)
-        if response is not None:
-            self.headers = getattr(response, "headers", None)
-            self.http_status = http_status_of(error)
+        response, status = getattr(error, "response", None), http_status_of(error)
+        self.headers = self.headers if response is None else getattr(response, "headers", None)
+        self.http_status = self.http_status if status is None else status
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, getattr(error, "request", None))
         self.end("error" if isinstance(error, Exception) else "cancelled")

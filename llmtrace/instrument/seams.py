@@ -4,8 +4,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Protocol
 
+from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
+from llmtrace.instrument.ollama import OllamaSeam
 from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
 from llmtrace.instrument.stainless import Patches
 from llmtrace.providers import Family
@@ -32,6 +34,8 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.gcp.client.basesdk", "mistralai", SpeakeasySeam),
+    ("ollama._client", "ollama", OllamaSeam),
+    ("cohere.core.http_client", "cohere", CohereSeam),
 )
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from llmtrace.providers import (
     anthropic,
     bedrock_usage,
+    cohere,
     cohere_usage,
     deepseek_usage,
     google,
@@ -15,6 +16,7 @@ from llmtrace.providers import (
     groq_usage,
     mistral,
     mistral_usage,
+    ollama,
     openai,
     openrouter_usage,
     perplexity_usage,
@@ -37,7 +39,14 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY, mistral.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    openai.FAMILY,
+    anthropic.FAMILY,
+    google.FAMILY,
+    mistral.FAMILY,
+    cohere.FAMILY,
+    ollama.FAMILY,
+)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,
