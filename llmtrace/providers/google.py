@@ -78,7 +78,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: candidates, or the reason why there is none."""
     candidates = [as_mapping(c) for c in as_list(body.get("candidates"))]
     blocked = as_text(as_mapping(body.get("promptFeedback")).get("blockReason"))
-    reasons = [as_text(c.get("finishReason")) for c in candidates] or [blocked]
+    reasons = [read_reason(c) for c in candidates] or [blocked]
     usage = as_mapping(body.get("usageMetadata"))
     return Response(
         id=as_text(body.get("responseId")),
@@ -90,6 +90,12 @@ def read_response(body: Mapping[str, Any]) -> Response:
         error=(read_error(body) or "error") if body.get("error") else None,
         usage=usage or None,
     )
+
+
+def read_reason(candidate: Mapping[str, Any]) -> str | None:
+    """Why the model stopped: a word, which some answers of Vertex AI number."""
+    reason = candidate.get("finishReason")
+    return str(reason) if as_int(reason) else as_text(reason)
 
 
 def read_searches(model: str | None, candidates: list[Mapping[str, Any]]) -> Mapping[str, int]:
@@ -157,7 +163,7 @@ class ContentFold:
         return spoke
 
     def _add_candidate(self, candidate: Mapping[str, Any]) -> bool:
-        reason = as_text(candidate.get("finishReason"))
+        reason = read_reason(candidate)
         if reason is not None:
             self._finish[as_int(candidate.get("index")) or 0] = reason
         spoke = False
