@@ -109,7 +109,7 @@ def read_searches(model: str | None, candidates: list[Mapping[str, Any]]) -> Map
 
 def read_error(body: Mapping[str, Any]) -> str | None:
     """The status in the API's error envelope, such as `RESOURCE_EXHAUSTED`."""
-    error = as_mapping(body.get("error")) or body
+    error = as_mapping(body.get("error"))
     code = as_int(error.get("code"))
     return as_text(error.get("status")) or (str(code) if code is not None else None)
 
