@@ -9,11 +9,15 @@ from llmtrace.simulator.anthropic import Messages
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
+from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.gemini import EmbedContent, GenerateContent
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
+from llmtrace.simulator.mistral import Mistral
+from llmtrace.simulator.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from llmtrace.simulator.openai import ChatCompletions
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
@@ -32,8 +36,15 @@ def make_anthropic() -> tuple[Protocol, ...]:
     return Messages(), CountTokens(), Complete()
 
 
+def make_others() -> tuple[Protocol, ...]:
+    """The endpoints of Google, Mistral, Cohere and Ollama."""
+    mistral = map(Mistral, (ChatCompletions(), Embeddings()))
+    cohere = CohereChat(), CohereEmbed(), CohereRerank()
+    return GenerateContent(), EmbedContent(), *mistral, *cohere, OllamaChat(), OllamaGenerate(), OllamaEmbed()
+
+
 class Simulator:
-    """OpenAI, Azure's OpenAI and Anthropic on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI, Anthropic, Google, Mistral, Cohere and Ollama on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -75,7 +86,7 @@ class Simulator:
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
             compresses=compress,
-            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic()),
+            protocols=(*map(Azure, make_openai()), *make_others(), *make_openai(), *make_anthropic()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
@@ -131,6 +142,26 @@ class Simulator:
     @property
     def anthropic_base_url(self) -> str:
         """What an Anthropic client needs as `base_url`."""
+        return self.url
+
+    @property
+    def google_base_url(self) -> str:
+        """What a client of google-genai needs as `http_options={"base_url": ...}`."""
+        return self.url
+
+    @property
+    def mistral_server_url(self) -> str:
+        """What a Mistral client needs as `server_url`."""
+        return f"{self.url}/mistral"
+
+    @property
+    def cohere_base_url(self) -> str:
+        """What a Cohere client needs as `base_url`."""
+        return self.url
+
+    @property
+    def ollama_host(self) -> str:
+        """What an Ollama client needs as `host`."""
         return self.url
 
     def fault(self, fault: Fault, *, times: int = 1) -> None:
