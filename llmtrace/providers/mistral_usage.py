@@ -1,7 +1,8 @@
-"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`. Documents are counted
-in pages.
+"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`.
 
-Source: https://docs.mistral.ai/api
+Reading documents is billed by the page.
+
+Sources: https://docs.mistral.ai/api, https://docs.mistral.ai/inference/pricing
 """
 
 from collections.abc import Mapping
@@ -11,19 +12,20 @@ from typing import Any
 from llmtrace.model import Quantity, RawUsage
 from llmtrace.providers import compatible_usage, openai_usage
 from llmtrace.providers.base import Billing, UsageFamily, count
-from llmtrace.providers.compatible_usage import read_conditions
+
+PAGES = ("pages_processed", "pages")
 
 
 def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, ...]) -> Billing:
-    """USAGE as disjoint quantities, under what it and the call STATED.
+    """USAGE as disjoint quantities, under what the call STATED.
 
     Raises:
-        InvalidUsage: a part is larger than its whole, the total is another one, or nothing is counted.
+        InvalidUsage: a count contradicts its whole, or is none.
     """
-    pages = count(usage, "pages_processed")
-    if pages is not None:
-        return Billing((Quantity("page", Decimal(pages), "call"),), read_conditions(stated, None, 0))
-    return compatible_usage.bill(usage, stated, finish_reasons)
+    pages = count(usage, *PAGES)
+    if pages is None:
+        return compatible_usage.bill(usage, stated, finish_reasons)
+    return Billing((Quantity("page", Decimal(pages), "page"),), compatible_usage.read_conditions(stated, None, 0))
 
 
 FAMILY = UsageFamily(

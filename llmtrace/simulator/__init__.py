@@ -16,8 +16,12 @@ Google's answers and embeddings are at `genai.Client(http_options={"base_url": s
 chat and embeddings at `server_url=sim.mistral_server_url`, Cohere's, and its ranking, at
 `base_url=sim.cohere_base_url` and Ollama's at `host=sim.ollama_host`.
 
+Usage and costs of the organization are reported to whoever shows an admin key (`sk-admin-...`, `sk-ant-admin...`): what
+was answered, at printed prices, and what `Simulator.bill` added.
+
 Another process scripts and reads it over HTTP: `POST /_simulator/faults` and `/_simulator/answers` take the fields of
-`Fault` and `Answer` with `times`, `GET /_simulator/requests` returns the log, `DELETE` empties each of them.
+`Fault` and `Answer` with `times`, `POST /_simulator/bill` those of `Simulator.bill`, `GET /_simulator/requests` returns
+the log, `DELETE` empties each of them.
 It imports nothing else of llmtrace and only the standard library.
 """
 
