@@ -7,6 +7,7 @@ from typing import Protocol
 from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
+from llmtrace.instrument.google_live import LiveSeam
 from llmtrace.instrument.ollama import OllamaSeam
 from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
 from llmtrace.instrument.stainless import Patches
@@ -30,6 +31,7 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("openai._base_client", "openai", Patches),
     ("anthropic._base_client", "anthropic", Patches),
     ("google.genai._api_client", "google.genai", GoogleSeam),
+    ("google.genai.live", "google.genai", LiveSeam),
     ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
     ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),

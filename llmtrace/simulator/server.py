@@ -104,7 +104,7 @@ class Simulator:
                 *make_openai(),
                 *make_anthropic(),
                 *make_admin(ledger),
-            ),  # fmt: skip
+            ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
