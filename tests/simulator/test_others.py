@@ -185,10 +185,17 @@ def test_embeddings_and_rankings_count_what_they_were_given(sim: Simulator, home
 
 def test_async_clients_work_as_well(sim: Simulator) -> None:
     async def use() -> list[str]:
-        client = cohere.AsyncClientV2(api_key="k", base_url=sim.cohere_base_url)
-        said: Any = await ollama.AsyncClient(host=sim.ollama_host).generate(model="qwen3", prompt="The sea is")
+        client, other, third = (
+            cohere.AsyncClientV2(api_key="k", base_url=sim.cohere_base_url),
+            ollama.AsyncClient(host=sim.ollama_host),
+            google(sim).aio,
+        )
+        said: Any = await other.generate(model="qwen3", prompt="The sea is")
         chatted: Any = await client.chat(model="command-r-08-2024", messages=ASKED)
-        asked = await google(sim).aio.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+        asked = await third.models.generate_content(model="gemini-2.5-flash", contents="Hi")
+        await client._client_wrapper.httpx_client.httpx_client.aclose()
+        await other.close()
+        await third.aclose()
         return [said.response, chatted.message.content[0].text, asked.text]
 
     assert all(asyncio.run(use()))
