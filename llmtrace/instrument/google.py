@@ -38,7 +38,7 @@ class GoogleSeam(Seam):
 
     def _around_request(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with Flight(quietly(self._begin, client, "_httpx_client", args, kwargs)) as invocation:
                 response = original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)
@@ -48,7 +48,7 @@ class GoogleSeam(Seam):
 
     def _around_request_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with Flight(quietly(self._begin, client, "_async_httpx_client", args, kwargs)) as invocation:
                 response = await original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)
@@ -56,13 +56,13 @@ class GoogleSeam(Seam):
 
         return request
 
-    def _begin(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation | None:
+    def _begin(self, client: Any, http_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation | None:
         request = kwargs.get("http_request") or args[0]
         # The last parameter, in every release that has one.
         stream = bool(kwargs["stream"]) if "stream" in kwargs else bool(args) and args[-1] is True
         data = request.data if isinstance(request.data, dict) else {}
         body = {"model": model_in(request.url), **data}
-        http = getattr(client, "_httpx_client", None)
+        http = getattr(client, http_name, None)
         name = VERTEX if client.vertexai else ""
         invocation = self.begin(Asked(name, request.method, request.url, body, stream, http))
         if invocation is not None and invocation.captures:

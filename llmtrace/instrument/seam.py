@@ -11,7 +11,7 @@ from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from llmtrace.instrument.contracts import Capture
+from llmtrace.instrument.contracts import AttemptSpans, Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import log_error, quietly
@@ -72,7 +72,7 @@ class Seam:
         if capture.shared_spans is not None:
             quietly(capture.shared_spans.begin, invocation)
         if capture.attempt_spans is not None and asked.http is not None:
-            quietly(capture.attempt_spans.watch, asked.http)
+            quietly(_watch, capture.attempt_spans, asked.http)
         return invocation
 
     def hand_over(self, invocation: Invocation, response: Any) -> None:
@@ -84,6 +84,11 @@ class Seam:
             return
         self._unread[id(response)] = invocation
         follow(invocation, None, response, self._unread, is_raw=True, is_alone=True)
+
+
+def _watch(attempt_spans: AttemptSpans, http: Any) -> None:
+    # Google's asynchronous client sends through one of its own for each event loop.
+    attempt_spans.watch(getattr(http, "_client_for_running_loop", lambda: http)())
 
 
 class Flight:

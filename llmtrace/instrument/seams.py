@@ -33,7 +33,10 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("google.genai._api_client", "google.genai", GoogleSeam),
     ("google.genai.live", "google.genai", LiveSeam),
     ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
+    ("mistralai.basesdk", "mistralai", SpeakeasySeam),  # up to 1.x
     ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai_azure.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai_gcp.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.gcp.client.basesdk", "mistralai", SpeakeasySeam),
     ("ollama._client", "ollama", OllamaSeam),

@@ -14,7 +14,7 @@ from llmtrace.providers.openai_chat import ChatFold
 from llmtrace.providers.openai_content import read_chat_content
 
 # The SDK's packages for other clouds, by a part of their module's name.
-CLOUDS = ((".azure.", "azure.ai.inference"), (".gcp.", "gcp.vertex_ai"))
+CLOUDS = (("azure.", "azure.ai.inference"), ("gcp.", "gcp.vertex_ai"))
 
 
 def find_provider_name(host: str | None, client: str) -> str:
