@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-browser test-rivals test-matrix test-soak lint format clean
+.PHONY: demo test test-browser test-rivals test-matrix test-soak bench lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/llmtrace demo
@@ -28,6 +28,10 @@ test-soak: $(VENV)/.dev
 # Old and new releases of the SDKs, each in an environment of its own; writes docs/releases.md.
 test-matrix: $(VENV)/.dev
 	$(BIN)/pytest -m matrix
+
+# Calls priced in a second, and how long the price book takes to load.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.pricing
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

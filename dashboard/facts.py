@@ -132,7 +132,7 @@ def buckets(call: Row) -> list[tuple[str, int]]:
 
 def tokens_per_second(call: Row) -> float | None:
     """How fast CALL put out tokens: after the first one where it was streamed."""
-    span_s = call["duration_s"] - (call["ttft_s"] or 0)
+    span_s = (call["duration_s"] or 0) - (call["ttft_s"] or 0)
     return call["output_tokens"] / span_s if call["output_tokens"] and span_s > 0 else None
 
 

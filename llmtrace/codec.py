@@ -14,6 +14,7 @@ from llmtrace.model import (
     Attempt,
     Attributes,
     AttributeValue,
+    BatchRequest,
     Call,
     CallStatus,
     Content,
@@ -88,24 +89,32 @@ CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.TOOL_DEFINITIONS, "tool_definitions", str),
 )
 
+BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (
+    (s.BATCH_ID, "id", str),
+    (s.BATCH_CUSTOM_ID, "custom_id", str),
+    (s.BATCH_FILE_ID, "file_id", str),
+)
 # Attribute to (what it belongs to, field, type): a span is read in one pass.
-_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT = range(5)
+_REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _BATCH = range(6)
 _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
     attribute: (part, name, kind)
-    for part, fields in enumerate((REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS))
+    for part, fields in enumerate(
+        (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, BATCH_FIELDS)
+    )
     for attribute, name, kind in fields
 }
 
 _T = TypeVar("_T")
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def encode(call: Call) -> Attributes:
     """The span attributes that carry CALL."""
     attributes: dict[str, AttributeValue] = {}
-    _write(attributes, REQUEST_FIELDS, call.request)
-    _write(attributes, RESPONSE_FIELDS, call.response)
-    _write(attributes, USAGE_FIELDS, call.usage)
-    _write(attributes, CALL_FIELDS, call)
+    write_fields(attributes, REQUEST_FIELDS, call.request)
+    write_fields(attributes, RESPONSE_FIELDS, call.response)
+    write_fields(attributes, USAGE_FIELDS, call.usage)
+    write_fields(attributes, CALL_FIELDS, call)
     if call.request.stream:
         attributes[s.REQUEST_STREAM] = True
     _write_tiers(attributes, call)
@@ -122,7 +131,9 @@ def encode(call: Call) -> Attributes:
     for key, tag in call.tags.items():
         attributes[s.TAG_PREFIX + key] = tag
     if call.content is not None:
-        _write(attributes, CONTENT_FIELDS, call.content)
+        write_fields(attributes, CONTENT_FIELDS, call.content)
+    if call.batch is not None:
+        write_fields(attributes, BATCH_FIELDS, call.batch)
     return attributes
 
 
@@ -153,8 +164,8 @@ def decode(span: Span) -> Call | None:
     operation, provider = attributes.get(s.OPERATION_NAME), attributes.get(s.PROVIDER_NAME)
     if not isinstance(operation, str) or not isinstance(provider, str):
         return None
-    parts = _read(attributes)
-    request, content = parts[_REQUEST], parts[_CONTENT]
+    parts = read_fields(attributes)
+    request, content, batch = parts[_REQUEST], parts[_CONTENT], parts[_BATCH]
     request.setdefault("endpoint", operation)
     usage = Usage(**parts[_USAGE])
     return Call(
@@ -171,7 +182,7 @@ def decode(span: Span) -> Call | None:
         response=Response(
             **parts[_RESPONSE],
             service_tier=_tier(attributes, s.OPENAI_RESPONSE_SERVICE_TIER, s.RESPONSE_SERVICE_TIER),
-            tool_requests=_prefixed(attributes, s.TOOL_REQUESTS_PREFIX, int),
+            tool_requests=prefixed(attributes, s.TOOL_REQUESTS_PREFIX, int),
             usage=_raw_usage(attributes),
         ),
         status=_status(span),
@@ -180,31 +191,35 @@ def decode(span: Span) -> Call | None:
         usage_complete=attributes.get(s.USAGE_COMPLETE) is not False,
         request_sent=attributes.get(s.REQUEST_SENT) is not False,
         attempts=_attempts(attributes),
-        rate_limits=_prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
-        tags=_prefixed(attributes, s.TAG_PREFIX, str),
+        rate_limits=prefixed(attributes, s.RATE_LIMIT_PREFIX, float),
+        tags=prefixed(attributes, s.TAG_PREFIX, str),
         content=Content(**content) if content else None,
+        batch=BatchRequest(**batch) if batch else None,
         **parts[_CALL],
     )
 
 
-def _write(attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, type], ...], source: object) -> None:
+def write_fields(
+    attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, type], ...], source: object
+) -> None:
+    """Write FIELDS of SOURCE, where it has them, into ATTRIBUTES."""
     for attribute, name, _ in fields:
         value = getattr(source, name)
         if value is not None:
             attributes[attribute] = value
 
 
-def _read(attributes: Attributes) -> tuple[dict[str, Any], ...]:
-    """The fields that ATTRIBUTES have, of request, response, usage, call and content."""
-    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {})
+def read_fields(attributes: Attributes) -> tuple[dict[str, Any], ...]:
+    """The fields that ATTRIBUTES have, of request, response, usage, call, content and batch."""
+    parts: tuple[dict[str, Any], ...] = ({}, {}, {}, {}, {}, {})
     for attribute, value in attributes.items():
         place = _BY_ATTRIBUTE.get(attribute)
-        if place is not None and (typed := _typed(value, place[2])) is not None:
-            parts[place[0]][place[1]] = typed
+        if place is not None and (said := typed(value, place[2])) is not None:
+            parts[place[0]][place[1]] = said
     return parts
 
 
-def _typed(value: Any, kind: type[_T]) -> _T | None:
+def typed(value: Any, kind: type[_T]) -> _T | None:
     """VALUE if it is of KIND; a whole number is a float too, a boolean is never a number, nor is what is not finite."""
     if isinstance(value, bool) and kind is not bool:
         return None
@@ -234,7 +249,7 @@ def _write_usage(attributes: dict[str, AttributeValue], call: Call) -> None:
     if not call.usage_complete:
         attributes[s.USAGE_COMPLETE] = False
     if call.response.usage is not None:
-        attributes[s.USAGE_RAW] = json.dumps(call.response.usage, separators=(",", ":"), default=str)
+        attributes[s.USAGE_RAW] = _to_json(call.response.usage)
 
 
 def _write_attempts(attributes: dict[str, AttributeValue], call: Call) -> None:
@@ -247,9 +262,9 @@ def _write_attempts(attributes: dict[str, AttributeValue], call: Call) -> None:
 
 
 def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
-    number = _typed(attributes.get(s.ATTEMPTS), int)
-    outcomes = _typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
-    waits = _typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
+    number = typed(attributes.get(s.ATTEMPTS), int)
+    outcomes = typed(attributes.get(s.ATTEMPT_OUTCOMES), tuple)
+    waits = typed(attributes.get(s.ATTEMPT_WAITS_S), tuple)
     if outcomes and waits and len(outcomes) == len(waits) and all(isinstance(w, int | float) for w in waits):
         return tuple(Attempt(str(o), float(w)) for o, w in zip(outcomes, waits, strict=True))
     status = attributes.get(s.HTTP_STATUS_CODE) or attributes.get(s.ERROR_TYPE) or "?"
@@ -257,7 +272,7 @@ def _attempts(attributes: Attributes) -> tuple[Attempt, ...]:
 
 
 def _tier(attributes: Attributes, *names: str) -> str | None:
-    return next((t for n in names if (t := _typed(attributes.get(n), str)) is not None), None)
+    return next((t for n in names if (t := typed(attributes.get(n), str)) is not None), None)
 
 
 def _status(span: Span) -> CallStatus:
@@ -285,6 +300,7 @@ def _raw_usage(attributes: Attributes) -> Mapping[str, Any] | None:
     return usage if isinstance(usage, dict) else None
 
 
-def _prefixed(attributes: Attributes, prefix: str, kind: type[_T]) -> dict[str, _T]:
-    found = {k[len(prefix) :]: _typed(v, kind) for k, v in attributes.items() if k.startswith(prefix)}
+def prefixed(attributes: Attributes, prefix: str, kind: type[_T]) -> dict[str, _T]:
+    """The values of KIND among ATTRIBUTES whose names begin with PREFIX, by the rest of the name."""
+    found = {k[len(prefix) :]: typed(v, kind) for k, v in attributes.items() if k.startswith(prefix)}
     return {key: value for key, value in found.items() if value is not None}

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llmtrace import wire
+from llmtrace import otlp_bytes
 from llmtrace.errors import ConfigError
 from llmtrace.model import Cost, Span
 from llmtrace.otlp_export import cost_attributes
@@ -95,7 +95,7 @@ def write_otlp(reader: pa.RecordBatchReader, sink: BinaryIO, name: str) -> int:
     spans, between = 0, b'{"resourceSpans":['
     for group in _span_groups(reader):
         spans += len(group)
-        payload = wire.encode(group)
+        payload = otlp_bytes.encode(group)
         if as_lines:
             sink.write(json.dumps(otlp_json(payload), ensure_ascii=False).encode() + b"\n")
         elif as_json:

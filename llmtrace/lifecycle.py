@@ -10,7 +10,7 @@ from pathlib import Path
 from llmtrace import config
 from llmtrace.errors import ConfigError
 from llmtrace.instrument.capture import Capture, Shipper
-from llmtrace.instrument.pipeline import Exporter
+from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import AttributeValue, Call
 

@@ -1,32 +1,15 @@
-"""Spans as OTLP: an `ExportTraceServiceRequest` in protobuf, in both directions.
+"""OTLP's `ExportTraceServiceRequest` in protobuf's messages: read, examined and completed.
 
-The messages are built directly: OpenTelemetry's encoder wants SDK span objects, and takes twice as long.
 Source: https://opentelemetry.io/docs/specs/otlp/
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Status
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from llmtrace import semconv
 from llmtrace.model import Attributes, AttributeValue, Span, SpanEvent
-
-
-def encode(spans: Sequence[Span]) -> bytes:
-    """SPANS as one serialised request. They share the resource and the scope of the first."""
-    scope = ScopeSpans(
-        scope=InstrumentationScope(name=spans[0].scope),
-        spans=[_span_message(span) for span in spans],
-        schema_url=semconv.SCHEMA_URL,
-    )
-    resource = Resource(attributes=_key_values(spans[0].resource))
-    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])])
-    payload: bytes = request.SerializeToString()
-    return payload
 
 
 def decode(payload: bytes) -> Iterator[Span]:
@@ -113,24 +96,6 @@ def set_attributes(message: SpanMessage, attributes: Attributes) -> None:
         del message.attributes[:]
         message.attributes.extend(others)
     message.attributes.extend(_key_values(attributes))
-
-
-def _span_message(span: Span) -> SpanMessage:
-    return SpanMessage(
-        trace_id=bytes.fromhex(span.trace_id),
-        span_id=bytes.fromhex(span.span_id),
-        parent_span_id=bytes.fromhex(span.parent_span_id) if span.parent_span_id else b"",
-        name=span.name,
-        kind=span.kind,  # type: ignore[arg-type]
-        start_time_unix_nano=span.start_ns,
-        end_time_unix_nano=span.end_ns,
-        attributes=_key_values(span.attributes),
-        events=[
-            SpanMessage.Event(name=e.name, time_unix_nano=e.time_ns, attributes=_key_values(e.attributes))
-            for e in span.events
-        ],
-        status=Status(code=span.status_code, message=span.status_message) if span.status_code else None,  # type: ignore[arg-type]
-    )
 
 
 def _key_values(attributes: Attributes) -> list[KeyValue]:

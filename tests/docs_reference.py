@@ -13,13 +13,13 @@ import click
 
 from llmtrace.analytics.catalogue import catalogue
 from llmtrace.analytics.columns import RELATIONS
-from llmtrace.analytics.relations import CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
+from llmtrace.analytics.relations import BATCHES, CALLS_ALL, CONTENTS, COST_ITEMS, SPANS
 from llmtrace.analytics.tables import CALLS
 from llmtrace.cli import cli, options
 
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"<!-- begin (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end (?P=name) -->\n", re.DOTALL)
-TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS)}
+TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS, BATCHES)}
 TYPES = {"string": "text", "float64": "number", "boolean": "true or false", "json": "JSON", "timestamp": "time (UTC)"}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.model import Span
 
 PROTOBUF = "application/x-protobuf"
@@ -99,7 +99,7 @@ def make_spans(*numbers: int, service: str = "remote") -> list[Span]:
 
 
 def make_payload(*numbers: int) -> bytes:
-    return wire.encode(make_spans(*numbers))
+    return otlp_bytes.encode(make_spans(*numbers))
 
 
 def in_threads(count: int, work: Any) -> list[BaseException]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmtrace import codec, semconv, wire
+from llmtrace import codec, otlp_bytes, semconv, wire
 from llmtrace.model import Attempt, Call, Content, Request, Response, Span, Usage
 
 names = st.text(min_size=1, max_size=20).filter(lambda t: t.isprintable())
@@ -75,7 +75,7 @@ calls = st.builds(
 @given(calls)
 def test_a_call_survives_the_way_through_attributes_and_protobuf(call: Call) -> None:
     span = codec.to_span(call, {"service.name": "svc"})
-    (read,) = wire.decode(wire.encode([span]))
+    (read,) = wire.decode(otlp_bytes.encode([span]))
     again = codec.decode(read)
     assert again is not None
     assert replace(again, duration_s=0.0) == replace(call, duration_s=0.0)
@@ -111,11 +111,11 @@ def test_a_span_that_is_no_call_decodes_to_nothing() -> None:
 
 def test_half_a_character_does_not_cost_the_span() -> None:
     span = Span("1" * 32, "2" * 16, None, "chat", 1, 2, attributes={"llmtrace.feature": "half \ud83d"})
-    (read,) = wire.decode(wire.encode([span]))
+    (read,) = wire.decode(otlp_bytes.encode([span]))
     assert read.attributes["llmtrace.feature"] == "half ?"
 
 
 def test_a_count_beyond_64_bits_travels_as_text() -> None:
     span = Span("1" * 32, "2" * 16, None, "chat", 1, 2, attributes={"n": 2**70})
-    (read,) = wire.decode(wire.encode([span]))
+    (read,) = wire.decode(otlp_bytes.encode([span]))
     assert read.attributes["n"] == str(2**70)

@@ -10,7 +10,7 @@ from typing import Any
 from llmtrace.analytics.columns import RELATIONS
 from llmtrace.analytics.filters import Filter
 from llmtrace.analytics.questions import QUESTIONS, Question
-from llmtrace.analytics.tables import BY_CHOICES, CALLS, TAG_PREFIX
+from llmtrace.analytics.tables import BY_CHOICES, TAG_PREFIX
 
 API_VERSION = 1
 TYPES = {bool: "boolean", int: "integer", float: "number"}
@@ -113,6 +113,11 @@ COLUMNS: Mapping[str, str] = {
     "environment": "Where that service runs.",
     "process": "The process that sent them.",
     "first_at": "When the first of them started, in UTC.",
+    "batches": "How many batches there are.",
+    "requests": "How many requests are in them, as far as that is known.",
+    "results": "How many results were read.",
+    "pending": "Requests whose cost is not known yet: they run, or nobody has read their answers.",
+    "uncounted_batches": "Batches of which nobody knows how many requests are pending.",
     "service_tier": "The tier that served them, as the provider told it.",
     "component": "What is billed: input_uncached, output and so on; null for calls that nothing was counted of.",
     "quantity": "How much of it, in tokens or calls.",
@@ -153,7 +158,7 @@ def describe(question: Question) -> dict[str, Any]:
 
 def _columns(question: Question) -> list[dict[str, Any]]:
     """The columns of the answer; where they are those of a relation, they mean what they mean there."""
-    schema = dict(question.build(CALLS).schema().items())
+    schema = dict(question.build(question.of).schema().items())
     relation = next((r for r in RELATIONS.values() if set(r) == set(schema)), {})
     if "span_id" in schema:  # a row is one span: its columns are those of spans and calls
         relation = relation or {**RELATIONS["calls_all"], **RELATIONS["spans"], **STATUS_OF_CALL}

@@ -7,7 +7,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "span_id": "The call itself, 16 hexadecimal digits: what `llmtrace explain` takes.",
     "parent_span_id": "The span that the call was made in, if there was one.",
     "started_at": "When the call was made, in UTC.",
-    "duration_s": "How long it took until its answer was read to the end, retries included, in seconds.",
+    "duration_s": "How long it took until its answer was read, retries included, in seconds; null in a batch.",
     "ttft_s": "How long it took until the first output arrived, in seconds; null where nothing was streamed.",
     "service": "The service that made the call: OpenTelemetry's service.name.",
     "environment": "Where that service runs: OpenTelemetry's deployment.environment.name.",
@@ -44,6 +44,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "cost_status": "How the cost is known: exact, estimated, lower_bound, partial, unpriced, invalid_usage, "
     "not_billed, committed, provider_reported or price_expired.",
     "price_book": "The version of the price book that the call was priced by.",
+    "batch_id": "The batch that it is a request of: it then has no duration, and starts when the batch was created.",
 }
 
 CALLS_ALL_COLUMNS: Mapping[str, str] = {
@@ -105,10 +106,34 @@ CONTENT_COLUMNS: Mapping[str, str] = {
     "tool_definitions": "The tools that were offered, as JSON.",
 }
 
+BATCH_COLUMNS: Mapping[str, str] = {
+    "provider": CALL_COLUMNS["provider"],
+    "batch_id": "The provider's id of the batch.",
+    "started_at": "When it was submitted, in UTC.",
+    "seen_at": "When its provider was last seen to say something new about it, in UTC.",
+    "status": "What that was, in the provider's words.",
+    "endpoint": "What all its requests are for: a path of the provider's API.",
+    "request_model": "The model that they ask for; the first, where there are several.",
+    "requests": "How many they are; null while nobody has counted them.",
+    "results": "How many results were read: each is a row of `calls`.",
+    "errors": "How many of these are no answers.",
+    "pending": "Requests whose cost is not known yet: they run, or nobody has read their answers.",
+    "cost_usd": "What the results that were read cost, in US dollars; null where there are none.",
+    "service": "The service that submitted it.",
+    "environment": CALL_COLUMNS["environment"],
+    "feature": "The feature that submitted it, and that its results belong to.",
+    "user_id": "The user that it was submitted for.",
+    "session_id": "The session that it was submitted in.",
+    "tenant": "The tenant that it was submitted for.",
+    "prompt_version": CALL_COLUMNS["prompt_version"],
+    "tags": CALL_COLUMNS["tags"],
+}
+
 RELATIONS: Mapping[str, Mapping[str, str]] = {
     "calls": CALL_COLUMNS,
     "calls_all": CALLS_ALL_COLUMNS,
     "cost_items": ITEM_COLUMNS,
     "spans": SPAN_COLUMNS,
     "contents": CONTENT_COLUMNS,
+    "batches": BATCH_COLUMNS,
 }

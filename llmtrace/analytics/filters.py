@@ -60,7 +60,7 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def apply_filter(calls: ir.Table, chosen: Filter) -> ir.Table:
-    """The rows of CALLS that CHOSEN describes."""
+    """The rows of CALLS, or of batches, that CHOSEN describes; what such a row cannot be asked restricts nothing."""
     conditions: list[Any] = []
     if chosen.since is not None:
         conditions.append(calls.started_at >= chosen.since)
@@ -68,7 +68,8 @@ def apply_filter(calls: ir.Table, chosen: Filter) -> ir.Table:
         conditions.append(calls.started_at < chosen.until)
     for name, columns in NAMES:
         values = getattr(chosen, name)
-        if values:
+        columns = tuple(column for column in columns if column in calls.columns)
+        if values and columns:
             conditions.append(_one_of([calls[column] for column in columns], values))
     conditions.extend(_tag_conditions(calls, chosen.tag))
     return calls.filter(conditions) if conditions else calls

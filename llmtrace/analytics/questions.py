@@ -9,12 +9,14 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from llmtrace.analytics.batches import batch_totals, batches
 from llmtrace.analytics.billable import billable
 from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
 from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
 from llmtrace.analytics.grouping import METRICS, MOST_GROUPS, key_of, lumped, moment_bucket
 from llmtrace.analytics.latency import latency_histogram, latency_report, latency_top_series, latency_totals
+from llmtrace.analytics.relations import BATCHES
 from llmtrace.analytics.single import call, calls_found, calls_page, content, cost_items, span
 from llmtrace.analytics.tables import CALLS, json_keys, measures, percentiles
 from llmtrace.analytics.traces import trace, trace_total, traces, traces_found
@@ -163,10 +165,11 @@ def tag_keys(calls: ir.Table) -> ir.Table:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question by its name; `build` makes the expression from the filtered calls and the question's parameters."""
+    """A question by its name; `build` makes the expression from the filtered rows of `of` and its parameters."""
 
     name: str
     build: Callable[..., ir.Table]
+    of: ir.Table = CALLS
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -211,6 +214,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question("services", services),
     Question("processes", processes),
     Question("duplicates", duplicates),
+    Question("batches", batches, BATCHES),
+    Question("batch_totals", batch_totals, BATCHES),
     Question("billable", billable),
 )
 
@@ -236,7 +241,7 @@ def compile_question(name: str, options: Mapping[str, Any], dialect: str) -> str
     question = find_question(name)
     parameters = {k: v for k, v in options.items() if k in question.parameters and v is not None}
     chosen = parse_filter({k: v for k, v in options.items() if k not in question.parameters})
-    return compile_expression(question.build(apply_filter(CALLS, chosen), **parameters), dialect)
+    return compile_expression(question.build(apply_filter(question.of, chosen), **parameters), dialect)
 
 
 def compile_expression(expression: ir.Table, dialect: str) -> str:

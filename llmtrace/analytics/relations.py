@@ -75,3 +75,29 @@ CONTENTS: ir.Table = ibis.table(
     },
     name="contents",
 )
+
+BATCHES: ir.Table = ibis.table(
+    {
+        "provider": "string",
+        "batch_id": "string",
+        "started_at": "timestamp",
+        "seen_at": "timestamp",
+        "status": "string",
+        "endpoint": "string",
+        "request_model": "string",
+        "requests": "int64",
+        "results": "int64",
+        "errors": "int64",
+        "pending": "int64",
+        "cost_usd": "decimal(38, 12)",
+        "service": "string",
+        "environment": "string",
+        "feature": "string",
+        "user_id": "string",
+        "session_id": "string",
+        "tenant": "string",
+        "prompt_version": "string",
+        "tags": "json",
+    },
+    name="batches",
+)

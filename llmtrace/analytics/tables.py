@@ -49,6 +49,7 @@ CALLS: ir.Table = ibis.table(
         "cost_usd": "decimal(18, 12)",
         "cost_status": "string",
         "price_book": "string",
+        "batch_id": "string",
     },
     name="calls",
 )

@@ -24,8 +24,9 @@ def command(
     client = options.client(home, db, url, token, "report")
     rows = client.rows("report", {"by": by, **chosen})
     totals = client.rows("totals", chosen)
+    submitted = client.rows("batch_totals", chosen).dicts()[0]
     answer = report_json(by, rows, totals, client.currency())
     if as_json:
         click.echo(to_json(answer, indent=2))
     else:
-        tables.print_report(answer, totals.dicts()[0], chosen)
+        tables.print_report(answer, totals.dicts()[0], chosen, submitted)

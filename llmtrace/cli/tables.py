@@ -31,10 +31,19 @@ def new_console() -> Console:
     return _Console(width=shutil.get_terminal_size((PIPE_COLUMNS, 25)).columns)
 
 
-def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
-    """The table of `report`, and below it what the numbers do not cover."""
+def print_report(
+    answer: Mapping[str, Any],
+    totals: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+    submitted: Mapping[str, Any] | None = None,
+) -> None:
+    """The table of `report`, and below it what the numbers do not cover: of the batches SUBMITTED, what is pending."""
     console = new_console()
+    pending = pending_line(submitted) if submitted is not None else ""
     if not answer["total"]["calls"]:
+        if pending:
+            console.print(Text(f"No calls yet: {pending}."))
+            return
         console.print("No calls" + (" match these filters." if chosen else " recorded yet."))
         if not chosen:
             console.print(
@@ -45,6 +54,8 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
     if "currency" in answer and answer["total"]["cost_usd"] is not None:
         console.print(Text(f"total {display.show(answer['total']['cost_usd'], answer['currency'])}"))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
+    if pending:
+        console.print(Text(pending, style="dim"))
 
 
 def _report_table(answer: Mapping[str, Any], width: int) -> Table:
@@ -104,6 +115,14 @@ def coverage_line(total: Mapping[str, Any], totals: Mapping[str, Any]) -> str:
     first, last = totals["first_call_at"], totals["last_call_at"]
     period = f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC · estimates, not invoices"
     return " · ".join(parts) + "\n" + period
+
+
+def pending_line(submitted: Mapping[str, Any]) -> str:
+    """How many requests of the batches SUBMITTED have no known cost yet; empty where none."""
+    pending, uncounted = submitted["pending"] or 0, submitted["uncounted_batches"] or 0
+    parts = [f"{pending:,} batch request{'s' * (pending != 1)}"] if pending else []
+    parts += [f"{uncounted:,} batch{'es' * (uncounted != 1)} of unknown size"] if uncounted else []
+    return f"{' and '.join(parts)} pending: priced when their results are read" if parts else ""
 
 
 def print_rows(rows: Rows) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.journal import CounterFile, JournalWriter, journal_folder, new_process_name
 from llmtrace.journal.writer import make_private
 from llmtrace.model import Call, Span
@@ -30,7 +30,7 @@ def write_spans(home: Path, spans: Iterable[Span]) -> int:
             for start in range(0, len(same), BATCH_SPANS):
                 batch = same[start : start + BATCH_SPANS]
                 counter.write(writer.written_spans + len(batch), {})
-                writer.append(wire.encode(batch), len(batch))
+                writer.append(otlp_bytes.encode(batch), len(batch))
         return writer.written_spans
     finally:
         writer.close()

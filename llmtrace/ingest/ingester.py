@@ -8,6 +8,7 @@ from pathlib import Path
 
 from llmtrace import wire
 from llmtrace.ingest.account import account_for, close_account
+from llmtrace.ingest.batches import BatchSettler
 from llmtrace.ingest.pricing import price_span
 from llmtrace.ingest.settle import Settler
 from llmtrace.journal import (
@@ -56,14 +57,15 @@ class Ingester:
     def __init__(self, store: Store, folder: Path, book: PriceBook) -> None:
         """Read on where STORE's cursors stand; price by BOOK."""
         self._store, self._folder, self._book = store, folder, book
-        self._settler = Settler(store, book)
+        self._settler, self._batches = Settler(store, book), BatchSettler(store, book)
         progress = store.progress()
         self._positions, self._processes = progress.positions, progress.processes
 
     def price_by(self, book: PriceBook) -> None:
         """Price what is read from now on by BOOK."""
         if book.version != self._book.version:
-            self._book, self._settler = book, Settler(self._store, book)
+            self._book = book
+            self._settler, self._batches = Settler(self._store, book), BatchSettler(self._store, book)
 
     @property
     def processes(self) -> dict[str, Process]:
@@ -96,6 +98,8 @@ class Ingester:
                 self._take(segment, found, work, evictions)
             work.positions[segment.name] = (segment.process, found.end)
         calls, revisions = self._settler.settle(work.calls)
+        calls, attributed = self._batches.settle([span for span, _ in work.spans], calls)
+        revisions += attributed
         batch = Batch(work.spans, calls, revisions, work.positions, tuple(work.processes.values()))
         stored = self._store.commit(batch)
         self._positions.update({name: at for name, (_, at) in work.positions.items()})

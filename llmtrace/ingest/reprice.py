@@ -16,6 +16,7 @@ from llmtrace.analytics import Filter, compile_expression
 from llmtrace.analytics.filters import apply_filter
 from llmtrace.analytics.relations import CALLS_ALL, COST_ITEMS, SPANS
 from llmtrace.analytics.tables import CALLS
+from llmtrace.ingest.batches import BatchSettler
 from llmtrace.ingest.pricing import price_span
 from llmtrace.ingest.settle import find_settled
 from llmtrace.model import Cost
@@ -128,9 +129,12 @@ def _list_calls(store: Store, chosen: Filter) -> Iterator[tuple[Any, ...]]:
 
 def _changed(store: Store, book: PriceBook, keys: Sequence[tuple[Any, ...]], found: Repriced) -> Iterator[PricedCall]:
     """The calls of KEYS whose cost by BOOK is another than the stored one, with it."""
-    for row, items in _latest(store, keys):
+    latest = [(row, items, price_span(book, read_span(row))) for row, items in _latest(store, keys)]
+    results = [priced for _, _, priced in latest if priced is not None and priced.call.batch is not None]
+    of_batches = dict(zip(map(_key, results), BatchSettler(store, book).settle_stored(results), strict=True))
+    for row, items, read in latest:
         found.calls += 1
-        priced = price_span(book, read_span(row))
+        priced = read if read is None else of_batches.get(_key(read), read)
         if priced is not None and row["usage_source"] == "provider" != priced.call.usage_source:
             priced = find_settled(store, book, priced)
         if priced is None:
@@ -161,6 +165,10 @@ def _latest(store: Store, keys: Sequence[tuple[Any, ...]]) -> Iterator[tuple[dic
     for _, trace_id, span_id in keys:
         if (trace_id, span_id) in latest:
             yield latest[trace_id, span_id], items.get((trace_id, span_id), {})
+
+
+def _key(priced: PricedCall) -> Key:
+    return priced.call.trace_id, priced.call.span_id
 
 
 def _rows(store: Store, expression: Any) -> list[dict[str, Any]]:

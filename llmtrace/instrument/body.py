@@ -8,6 +8,7 @@ KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = ("ndjson", "jsonl", "stream+json")
 DONE = b"[DONE]"
+LINES_BYTES = 256 * 1024
 
 
 class BodyReader:
@@ -80,6 +81,31 @@ class BodyReader:
             return  # the caller's to find out
         if isinstance(parsed, dict):
             self._receive(parsed)
+
+
+class LineReader:
+    """Sees the decoded bytes of a response of JSON lines, and gives them on in blocks of whole lines, unparsed."""
+
+    __slots__ = ("_block", "_give")
+
+    def __init__(self, give: Callable[[bytes], object]) -> None:
+        """GIVE blocks on."""
+        self._give = give
+        self._block = bytearray()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next PIECE."""
+        self._block += piece
+        if len(self._block) >= LINES_BYTES and b"\n" in piece:
+            end = self._block.rindex(b"\n") + 1
+            whole, self._block = bytes(self._block[:end]), self._block[end:]
+            self._give(whole)
+
+    def finish(self) -> None:
+        """The caller has read to the end, or as far as it will: the last line may be no whole one."""
+        block, self._block = bytes(self._block), bytearray()
+        if block:
+            self._give(block)
 
 
 def content_of(message: Any) -> bytes | None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from llmtrace import semconv
 from llmtrace.config import Settings, baggage_hosts
 from llmtrace.instrument import outgoing
+from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.outgoing import OutgoingBaggage
-from llmtrace.instrument.pipeline import Exporter, Pipeline
+from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.seams import SEAMS, Installed, find_seam
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing

@@ -82,7 +82,7 @@ class GoogleSeam(Seam):
             response.async_segments = _segments_async(invocation, reference)
             return
         text = response.response_stream[0] if response.response_stream else None
-        invocation.response_bytes = text if isinstance(text, str) else None
+        invocation.response_bytes = text.encode() if isinstance(text, str) else None
         invocation.end("ok")
 
     def _around_streamed_async(self, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -114,7 +114,9 @@ def _give_back(transport: Any, name: str, hook: Any) -> None:
 def _sending(send: Callable[[Any], Any], trace: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def handle_request(request: Any) -> Any:
         invocation = in_flight.get()
-        attempt = quietly(_Attempt, send, request, invocation) if invocation is not None else None
+        attempt = (
+            quietly(_Attempt, send, request, invocation) if invocation is not None and invocation.is_span else None
+        )
         if attempt is None:
             return send(request)
         with attempt:
@@ -129,7 +131,9 @@ def _sending_async(
 ) -> Callable[[Any], Awaitable[Any]]:
     async def handle_async_request(request: Any) -> Any:
         invocation = in_flight.get()
-        attempt = quietly(_Attempt, send, request, invocation) if invocation is not None else None
+        attempt = (
+            quietly(_Attempt, send, request, invocation) if invocation is not None and invocation.is_span else None
+        )
         if attempt is None:
             return await send(request)
         with attempt:

@@ -4,6 +4,7 @@ The calling thread only notes references and times here. What costs more (normal
 tokens, encoding) is done by `finished.to_call`, on the journal's thread.
 """
 
+import functools
 import sys
 import time
 import weakref
@@ -13,11 +14,11 @@ from typing import Any, Protocol
 
 from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
-from llmtrace.feature import Scope
-from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, content_of
+from llmtrace.ids import new_span_id
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
-from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.place import place_in_trace
+from llmtrace.instrument.quiet import log_incomplete, quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
 from llmtrace.providers.base import no_content
@@ -34,6 +35,9 @@ class Sink(Protocol):
     def put(self, invocation: "Invocation") -> None:
         """Take INVOCATION, without waiting and without raising."""
 
+    def put_lines(self, invocation: "Invocation", block: bytes) -> None:
+        """Take BLOCK, lines of the results that INVOCATION reads, likewise."""
+
 
 class Shared(Protocol):
     """The span of a call in the app's own OpenTelemetry pipeline."""
@@ -46,13 +50,12 @@ class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_failed_at", "_finalizers", "_is_raw", "_open", "_pending_outcome", "_saw_end",
-        "_sink",
-        "attempts", "call", "captures",
-        "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
-        "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
-        "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
-        "started", "started_at_ns", "status", "trace_id", "was_shown",
+        "__weakref__", "_endings", "_finalizers", "_is_raw", "_open", "_saw_end", "_sink", "asked", "attempts",
+        "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
+        "fold", "headers", "http_response", "http_status", "injected", "iterating", "parent_span_id",
+        "pending_outcome", "prompt", "reader", "request", "request_bytes", "response", "response_bytes", "retries",
+        "scope", "sent", "settings", "shared", "span_id", "spoke_at", "started", "started_at_ns", "status",
+        "subject", "trace_id", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +66,7 @@ class Invocation:
         self.started = time.perf_counter_ns()
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
         self.scope = scope_of_call()
-        self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
+        self.trace_id, self.parent_span_id = place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
         self.request = Request(
@@ -82,17 +85,20 @@ class Invocation:
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
         self.attempts = 0
         self.retries: list[Attempt] = []
-        self._pending_outcome: str | None = None
-        self._failed_at = 0
+        self.pending_outcome: str | None = None
+        self.failed_at = 0
         self._finalizers: list[weakref.finalize[..., Any]] = []
         self.response: Response | None = None
-        self.reader: BodyReader | None = None
+        self.reader: BodyReader | LineReader | None = None
+        # Of a step of a batch: what was asked for, and the id in its path.
+        self.asked: Any = None
+        self.subject: str | None = None
         self.headers: Mapping[str, str] | None = None
         self.http_status: int | None = None
         self.first_chunk_at = self.spoke_at = self.ended_at = 0
         self.events: list[Any] = []
         self.request_bytes: bytes | None = None
-        self.response_bytes: bytes | str | None = None
+        self.response_bytes: bytes | None = None
         self._open: tuple[int, weakref.ref[Any], weakref.finalize[..., Any], dict[int, Invocation]] | None = None
         self.http_response: Any = None
         self.error: BaseException | None = None
@@ -110,36 +116,14 @@ class Invocation:
     def retry(self, wait_s: float) -> None:
         """The SDK gave an attempt up, and waits before the next."""
         error = sys.exc_info()[1]
-        outcome = self._pending_outcome or error_name(error, self.family)
-        self.sent = self.sent or self._pending_outcome is not None or may_have_been_sent(error)
+        outcome = self.pending_outcome or error_name(error, self.family)
+        self.sent = self.sent or self.pending_outcome is not None or may_have_been_sent(error)
         self.retries.append(Attempt(outcome, wait_s))
-        self._pending_outcome = None
+        self.pending_outcome = None
 
     def answered_with(self, status: int) -> None:
         """An attempt got STATUS, an error that may be tried again."""
-        self._pending_outcome = str(status)
-
-    # The same, where an SDK tells no more than that it tries and what comes of it
-
-    def begin_attempt(self) -> None:
-        """The SDK tries, after a wait if it tried before."""
-        if self._pending_outcome is not None:
-            waited = time.perf_counter_ns() - self._failed_at
-            self.retries.append(Attempt(self._pending_outcome, round(waited / 1e9, 6)))
-            self._pending_outcome = None
-        self.attempts += 1
-
-    def fail_attempt(self, error: BaseException) -> None:
-        """The attempt raised ERROR, after which the SDK may try again."""
-        status = http_status_of(error)
-        self.sent = self.sent or status is not None or may_have_been_sent(error)
-        self._pending_outcome = str(status) if status is not None else error_name(error, self.family)
-        self._failed_at = time.perf_counter_ns()
-
-    def finish_attempt(self, response: Any) -> None:
-        """The attempt got RESPONSE, after which the SDK tries again where its status is an error."""
-        self._pending_outcome = str(response.status_code)
-        self._failed_at = time.perf_counter_ns()
+        self.pending_outcome = str(status)
 
     def respond(self, response: Any) -> None:
         """The attempt that counts got RESPONSE (its head, at least); it is held until it is handed over."""
@@ -153,21 +137,35 @@ class Invocation:
             self.request_bytes = quietly(content_of, response.request)
 
     def receive(self, data: Any) -> Any:
-        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it."""
+        """The SDK parsed DATA: the whole body, or one event of a stream. WITHHELD where the caller must not see it.
+
+        It runs for every chunk of a stream, and raises nothing.
+        """
         self.was_shown = True
-        return self.take(data)
+        try:
+            return self.take(data)
+        except Exception:  # as `quietly` does, for less
+            log_incomplete()
+            return data
 
     def take(self, data: Any) -> Any:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
         if not isinstance(data, dict):
             return data
-        if self.http_status is not None and self.http_status >= 400:
+        fold = self.fold
+        if self.endpoint.step is not None:
+            self.events.append(data)
+        elif self.http_status is not None and self.http_status >= 400:
             self.response = Response(error=quietly(self.family.read_error, data))
-        elif self.fold is None:
+        elif fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
-            spoke = quietly(self.fold.add, data)
-            if not self.spoke_at and self.fold.error is None:
+            try:
+                spoke = fold.add(data)
+            except Exception:
+                spoke = False
+                log_incomplete()
+            if not self.spoke_at and fold.error is None:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
@@ -185,15 +183,20 @@ class Invocation:
         self._open = (id(response), weakref.ref(response), finalizer, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
-        if is_raw or EVENT_STREAM not in content_type:
+        if self.endpoint.step == "results":
+            self.reader = LineReader(functools.partial(self._sink.put_lines, self))
+        elif is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
-        if self.reader is not None:
+        reader = self.reader
+        if isinstance(reader, LineReader):
+            reader.feed(piece)
+        elif reader is not None:
             self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
             if not self.was_shown:
-                self.reader.feed(piece)
+                reader.feed(piece)
 
     def end_without(self, owner: Any) -> None:
         """End when OWNER, through which the caller reads, is dropped."""
@@ -268,6 +271,11 @@ class Invocation:
     # While it waits to be written
 
     @property
+    def is_span(self) -> bool:
+        """Whether it becomes a span of its own, rather than a note of a batch's progress."""
+        return self.endpoint.step in (None, "create")
+
+    @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
         return 2048 + len(self.request_bytes or b"") + len(self.response_bytes or b"") + 256 * len(self.events)
@@ -278,19 +286,6 @@ class Invocation:
 
 
 in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
-
-
-def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
-    """Trace id and parent: the app's current OpenTelemetry span, else the trace of the outermost feature scope.
-
-    OpenTelemetry is asked only where the app has loaded it: without it there is no current span.
-    """
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None:
-        context = trace.get_current_span().get_span_context()
-        if context.is_valid:
-            return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return (scope.trace_id if scope is not None else new_trace_id()), None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

@@ -4,17 +4,19 @@ The application's threads put and go: they never wait for the disk, and `put` ma
 Where the disk does not take a batch, it is kept and tried again; what no longer fits the queue is dropped and counted.
 """
 
-import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Protocol
 
-from llmtrace import codec
+from llmtrace import codec, otlp_bytes
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
+from llmtrace.instrument.batch_intake import BatchIntake
+from llmtrace.instrument.batches import Lines
+from llmtrace.instrument.exporter import Exporter
+from llmtrace.instrument.figures import Figures
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import log_error, quietly
@@ -26,22 +28,6 @@ RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
 SPAN_BYTES = 2048
 BOUND_INTERVAL_S = 60.0
-
-
-class Exporter(Protocol):
-    """Where spans go beside the journal; it has a queue and a thread of its own, and counts what became of them."""
-
-    sent: int
-    dropped: int
-
-    def put(self, spans: Sequence[Span]) -> None:
-        """Take SPANS without waiting."""
-
-    def flush(self, deadline: float) -> bool:
-        """Whether all that was put is delivered before DEADLINE (of the monotonic clock)."""
-
-    def close(self, deadline: float) -> None:
-        """Deliver what can be until DEADLINE, and stop."""
 
 
 class _Flush:
@@ -66,17 +52,14 @@ class Pipeline:
         """Write to the journal in FOLDER, and call ON_WRITTEN; nothing is created and no thread runs before `start`."""
         self._folder, self._resource, self._service = folder, resource, service
         self._exporter, self._on_written = exporter, on_written
-        self._queue: SimpleQueue[Invocation | Span | _Flush] = SimpleQueue()
+        self._queue: SimpleQueue[Invocation | Span | Lines | _Flush] = SimpleQueue()
         self._hurry = threading.Event()
         self._closing = self._is_disowned = False
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._queued_bytes = 0
-        # Counters that are exact under any interleaving, a garbage collection inside `put` included.
-        self._ended = itertools.count()
-        self._drops: dict[str, itertools.count[int]] = {
-            reason: itertools.count() for reason in ("queue_full", "invalid_span", "after_shutdown")
-        }
+        self._figures = Figures()
+        self._batches = BatchIntake(self._figures)
         self.process = new_process_name()
         self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
@@ -96,24 +79,27 @@ class Pipeline:
     @property
     def ended(self) -> int:
         """How many calls ended in this process."""
-        return _value(self._ended)
+        return self._figures.ended
 
     @property
     def dropped(self) -> dict[str, int]:
         """How many of them were dropped here, by reason."""
-        return {reason: n for reason, counter in self._drops.items() if (n := _value(counter))}
+        return self._figures.dropped
 
     def put(self, invocation: Invocation | Span) -> None:
         """Take a finished INVOCATION, or a span that is one already, without waiting."""
         if self._is_disowned:
             return
-        next(self._ended)
+        if isinstance(invocation, Invocation) and not invocation.is_span:
+            self._note(invocation)
+            return
+        self._figures.end()
         if self._closing:
-            next(self._drops["after_shutdown"])
+            self._figures.drop("after_shutdown")
             quietly(self._count)
             return
         if self._queue.qsize() + len(self._pending) >= QUEUE_SPANS:
-            next(self._drops["queue_full"])
+            self._figures.drop("queue_full")
             return
         size = SPAN_BYTES if isinstance(invocation, Span) else invocation.size
         if self._queued_bytes + size > QUEUE_BYTES and not isinstance(invocation, Span):
@@ -121,6 +107,27 @@ class Pipeline:
             size = invocation.size
         self._queued_bytes += size  # approximate where threads race; the thread sets it straight at every lull
         self._queue.put(invocation)
+
+    def put_lines(self, invocation: Invocation, block: bytes) -> None:
+        """Take BLOCK of the results of a batch that INVOCATION reads, without parsing it."""
+        if not self._is_disowned:
+            self._put_lines(self._batches.take(invocation, block))
+
+    def _put_lines(self, lines: Lines) -> None:
+        if self._closing:
+            self._batches.let_go(lines, "after_shutdown")
+            quietly(self._count)
+        else:
+            self._queue.put(lines)
+
+    def _note(self, step: Invocation) -> None:
+        """Take a STEP of a batch that is no span itself, where it says anything."""
+        if step.endpoint.step == "results":
+            lines = self._batches.whole(step)
+            if lines is not None:
+                self._put_lines(lines)
+        elif not self._closing and self._queue.qsize() < QUEUE_SPANS:
+            self._queue.put(step)
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all calls that ended before are on disk, and exported, within TIMEOUT_S."""
@@ -183,37 +190,52 @@ class Pipeline:
             if self._closing and (written or marks):
                 return
 
-    def _wait_to_retry(self) -> "Invocation | Span | _Flush | None":
+    def _wait_to_retry(self) -> "Invocation | Span | Lines | _Flush | None":
         self._hurry.wait(RETRY_INTERVAL_S)
         try:
             return self._queue.get_nowait()
         except Empty:
             return None
 
-    def _take(self, item: "Invocation | Span | _Flush | None") -> list[_Flush]:
+    def _take(self, item: "Invocation | Span | Lines | _Flush | None") -> list[_Flush]:
         """Turn what waits in the queue into spans; the marks among it."""
         marks: list[_Flush] = []
         while item is not None:
             if isinstance(item, _Flush):
                 marks.append(item)
+            elif isinstance(item, Lines) or (isinstance(item, Invocation) and not item.is_span):
+                self._expand(item)
             else:
                 span = quietly(self._to_span, item)
                 if span is None:
-                    next(self._drops["invalid_span"])
+                    self._figures.drop("invalid_span")
                 else:
                     self._pending.append(span)
             try:
                 item = self._queue.get_nowait()
             except Empty:
                 self._queued_bytes = 0
+                self._batches.is_idle()
                 break
         return marks
+
+    def _expand(self, item: Lines | Invocation) -> None:
+        """Turn ITEM of a batch into its spans, and write them as they come: there may be very many."""
+        for span in self._batches.spans_of(item):
+            if len(self._pending) >= QUEUE_SPANS:  # the disk does not take them
+                self._figures.drop("queue_full")
+                continue
+            self._pending.append(replace(span, resource=self._resource))
+            if len(self._pending) % BATCH_SPANS == 0:
+                self._write()
 
     def _to_span(self, invocation: Invocation | Span) -> Span:
         if isinstance(invocation, Span):
             return replace(invocation, resource=self._resource)
         if invocation.shared is not None:
             quietly(invocation.shared.end, invocation)
+        if invocation.endpoint.step is not None:
+            return replace(self._batches.created(invocation), resource=self._resource)
         return codec.to_span(invocation.call or to_call(invocation), self._resource)
 
     def _write(self) -> bool:
@@ -235,17 +257,14 @@ class Pipeline:
         return True
 
     def _append(self, batch: list[Span]) -> None:
-        from llmtrace import wire  # protobuf: loaded here, off the application's threads
-
         try:
-            payload = wire.encode(batch)
+            payload = otlp_bytes.encode(batch)
         except (TypeError, ValueError):
-            good = [span for span in batch if quietly(wire.encode, [span]) is not None]
-            for _ in range(len(batch) - len(good)):
-                next(self._drops["invalid_span"])
+            good = [span for span in batch if quietly(otlp_bytes.encode, [span]) is not None]
+            self._figures.drop("invalid_span", len(batch) - len(good))
             if not good:
                 return
-            payload, batch = wire.encode(good), good
+            payload, batch = otlp_bytes.encode(good), good
         self._writer.append(payload, len(batch))
 
     def _count(self) -> None:
@@ -268,8 +287,3 @@ class Pipeline:
 def _size(span: Span) -> int:
     """About how many bytes SPAN keeps in memory."""
     return SPAN_BYTES + sum(len(v) for v in span.attributes.values() if isinstance(v, str))
-
-
-def _value(counter: "itertools.count[int]") -> int:
-    """How often `next` was called on COUNTER, which starts at 0."""
-    return int(counter.__reduce__()[1][0])

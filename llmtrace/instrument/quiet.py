@@ -17,8 +17,13 @@ def quietly(function: Callable[..., _T], *args: Any) -> _T | None:
     try:
         return function(*args)
     except Exception:  # the promise: no exception of llmtrace reaches the application
-        log_error("llmtrace could not record a call completely; the call itself is not affected", with_trace=True)
+        log_incomplete()
         return None
+
+
+def log_incomplete() -> None:
+    """Log the error at hand."""
+    log_error("llmtrace could not record a call completely; the call itself is not affected", with_trace=True)
 
 
 def log_error(message: str, *, with_trace: bool = False) -> None:

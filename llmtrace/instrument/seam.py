@@ -5,6 +5,7 @@ class, once per process. A function that is missing from a release costs detail;
 that is said once.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType, TracebackType
@@ -12,10 +13,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from llmtrace.instrument.contracts import AttemptSpans, Capture
+from llmtrace.instrument.errors import error_name, http_status_of, may_have_been_sent
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.instrument.streams import follow
+from llmtrace.model import Attempt
 from llmtrace.providers import Family, find_endpoint
 
 _T = TypeVar("_T")
@@ -128,13 +131,13 @@ def attempt(function: Callable[..., _T]) -> Callable[..., _T]:
         invocation = in_flight.get()
         if invocation is None:
             return function(*args, **kwargs)
-        quietly(invocation.begin_attempt)
+        quietly(_begin_attempt, invocation)
         try:
             result = function(*args, **kwargs)
         except Exception as err:
-            quietly(invocation.fail_attempt, err)
+            quietly(_fail_attempt, invocation, err)
             raise
-        quietly(invocation.finish_attempt, result)
+        quietly(_finish_attempt, invocation, result)
         return result
 
     return attempted
@@ -147,16 +150,39 @@ def attempt_async(function: Callable[..., Awaitable[_T]]) -> Callable[..., Await
         invocation = in_flight.get()
         if invocation is None:
             return await function(*args, **kwargs)
-        quietly(invocation.begin_attempt)
+        quietly(_begin_attempt, invocation)
         try:
             result = await function(*args, **kwargs)
         except Exception as err:
-            quietly(invocation.fail_attempt, err)
+            quietly(_fail_attempt, invocation, err)
             raise
-        quietly(invocation.finish_attempt, result)
+        quietly(_finish_attempt, invocation, result)
         return result
 
     return attempted
+
+
+def _begin_attempt(invocation: Invocation) -> None:
+    """The SDK tries, after a wait if it tried before."""
+    if invocation.pending_outcome is not None:
+        waited = time.perf_counter_ns() - invocation.failed_at
+        invocation.retries.append(Attempt(invocation.pending_outcome, round(waited / 1e9, 6)))
+        invocation.pending_outcome = None
+    invocation.attempts += 1
+
+
+def _fail_attempt(invocation: Invocation, error: BaseException) -> None:
+    """The attempt raised ERROR, after which the SDK may try again."""
+    status = http_status_of(error)
+    invocation.sent = invocation.sent or status is not None or may_have_been_sent(error)
+    invocation.pending_outcome = str(status) if status is not None else error_name(error, invocation.family)
+    invocation.failed_at = time.perf_counter_ns()
+
+
+def _finish_attempt(invocation: Invocation, response: Any) -> None:
+    """The attempt got RESPONSE, after which the SDK tries again where its status is an error."""
+    invocation.pending_outcome = str(response.status_code)
+    invocation.failed_at = time.perf_counter_ns()
 
 
 class Opening:

@@ -16,10 +16,11 @@ from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
 from llmtrace.providers import Endpoint, Family, find_endpoint
-from llmtrace.providers.base import as_mapping
+from llmtrace.providers.base import as_mapping, path_of
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
+UPLOADED_FOR = "batch"
 
 
 class OpenResponses(dict[int, Invocation]):
@@ -115,10 +116,8 @@ class Patches:
             if invocation is None:
                 return original(client, *args, **kwargs)
             data = kwargs.get("data")
-            seen = quietly(invocation.receive, data)
-            if seen is not data and seen is not None:
-                return seen
-            return original(client, *args, **kwargs)
+            seen = invocation.receive(data)
+            return seen if seen is not data else original(client, *args, **kwargs)
 
         return process_data
 
@@ -167,8 +166,15 @@ class Patches:
         body = as_mapping(options.json_data)  # a body of bytes reads as empty
         stream = bool(kwargs.get("stream"))
         origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
+        if endpoint.step == "upload" and body.get("purpose") != UPLOADED_FOR:
+            return None
         quietly(self._capture.pipeline.start)
         invocation = Invocation(self._capture.settings, self._capture.pipeline, self._family, endpoint, origin)
+        if endpoint.step is not None:
+            found = endpoint.matches.search(path_of(options.url))
+            invocation.subject = found.groupdict().get("id") if found is not None else None
+            invocation.asked = options.files if endpoint.step == "upload" else body
+            return invocation
         if self._capture.shared_spans is not None:
             quietly(self._capture.shared_spans.begin, invocation)
         if self._capture.attempt_spans is not None:

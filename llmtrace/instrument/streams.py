@@ -14,6 +14,7 @@ from llmtrace.instrument.invocation import WITHHELD, Invocation
 from llmtrace.instrument.quiet import quietly
 
 ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
+BYTES = "_raw_iterator"  # and for that behind a decoder of lines
 
 
 def follow(
@@ -35,11 +36,13 @@ def follow(
         response.aiter_bytes = _bytes_of_async(invocation, reference)
     if is_raw:
         return
-    inner = getattr(result, ITERATOR, None)
+    is_lines = invocation.endpoint.step == "results"
+    name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
+    inner = getattr(result, name, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, SyncItems(invocation, inner, _pass_on))
+        setattr(result, name, SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, AsyncItems(invocation, inner, _pass_on))
+        setattr(result, name, AsyncItems(invocation, inner, see))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -78,19 +81,15 @@ def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "C
     return aiter_bytes
 
 
-def _pass_on(item: Any) -> None:
-    """Nothing to see: the SDK's parser has shown the item already."""
-
-
 class _Items:
-    """INNER's items but the withheld ones, each SEEn; while INNER runs, a close is its own and no end.
+    """INNER's items but the withheld ones, each SEEn where its parser shows none; a close while INNER runs is no end.
 
     It is no generator: Python and asyncio close those that are dropped, and would close INNER a second time.
     """
 
     __slots__ = ("_inner", "_invocation", "_is_over", "_see")
 
-    def __init__(self, invocation: Invocation, inner: Any, see: Callable[[Any], None]) -> None:
+    def __init__(self, invocation: Invocation, inner: Any, see: Callable[[Any], None] | None = None) -> None:
         self._invocation, self._inner, self._see = invocation, inner, see
         self._is_over = False
 
@@ -131,7 +130,8 @@ class SyncItems(_Items):
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(self._see, item)
+                if self._see is not None:
+                    quietly(self._see, item)
                 return item
 
     def close(self) -> None:
@@ -179,7 +179,8 @@ class AsyncItems(_Items):
             finally:
                 invocation.iterating = False
             if item is not WITHHELD:
-                quietly(self._see, item)
+                if self._see is not None:
+                    quietly(self._see, item)
                 return item
 
     async def aclose(self) -> None:

@@ -1,8 +1,7 @@
 """The price book: dated rows with their sources, read from `prices/*.yaml`, looked up by model, component and time.
 
 A price is never overwritten: a new one gets a row with its own start date, so that last month's calls keep last
-month's prices. Every condition a provider prices by (tier, batch, speed, geography, request size) is part of a row;
-where a call states a condition that no row and no multiplier answers, there is no price, rather than the standard one.
+month's prices.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -10,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
+from llmtrace.pricing.offers import MOST_REMEMBERED, Offer, Steps, band_starts
 from llmtrace.pricing.own_rows import OwnEntry, OwnPrices
 from llmtrace.pricing.rows import (
     CONDITION_DEFAULTS,
-    HOURS,
+    EVERY_MODEL,
     OPEN_CONDITIONS,
-    THINKING,
     TOKENS,
     Alias,
     FreeRefusals,
@@ -28,7 +26,18 @@ from llmtrace.pricing.rows import (
     holds,
 )
 
-EVERY_MODEL = "*"  # rows that hold for each model of a provider that has none of its own
+__all__ = [
+    "CONDITION_DEFAULTS",
+    "EVERY_MODEL",
+    "OPEN_CONDITIONS",
+    "Alias",
+    "FreeRefusals",
+    "Match",
+    "Multiplier",
+    "PeakHours",
+    "PriceBook",
+    "PricedRate",
+]
 
 
 @dataclass(frozen=True)
@@ -45,14 +54,22 @@ class PriceBook:
     free_refusals: tuple[FreeRefusals, ...] = ()
     families: frozenset[str] = frozenset()
     peak_hours: tuple[PeakHours, ...] = ()
+    # Why a model has no price, by provider and name.
+    unpriced: Mapping[tuple[str, str], str] = field(default_factory=dict)
     own: OwnPrices = field(default_factory=OwnPrices)
     _rows: dict[tuple[str, str, str], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _own_models: dict[tuple[str, str], set[str]] = field(init=False, repr=False, default_factory=dict)
     _providers: set[str] = field(init=False, repr=False, default_factory=set)
     _factors: dict[tuple[str, str], list[Multiplier]] = field(init=False, repr=False, default_factory=dict)
-    _found: dict[tuple[Any, ...], list[Price]] = field(init=False, repr=False, default_factory=dict)
     _aliases: dict[tuple[str, str], list[Alias]] = field(init=False, repr=False, default_factory=dict)
+    _peaks: dict[str, list[PeakHours]] = field(init=False, repr=False, default_factory=dict)
+    _periods: Steps = field(init=False, repr=False, compare=False)
+    _bands: Steps = field(init=False, repr=False, compare=False)
+    _offers: dict[Any, Offer] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _matches: dict[tuple[str, str, int], Match | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Index the rows."""
@@ -72,6 +89,15 @@ class PriceBook:
         for alias in self.aliases:
             provider, _, name = alias.name.partition("/")
             self._aliases.setdefault((provider, name), []).append(alias)
+        for hours in self.peak_hours:
+            for provider in {name.partition("/")[0] for name in hours.models}:
+                self._peaks.setdefault(provider, []).append(hours)
+        own = (*self.own.discounts, *self.own.deployments, *self.own.free)
+        dated: Iterable[Any] = (*self.prices, *self.aliases, *self.multipliers, *self.free_refusals, *own)
+        starts_and_ends = {moment for row in dated for moment in (row.valid_from, row.valid_to)} - {None}
+        # Frozen: set once, here.
+        object.__setattr__(self, "_periods", Steps(starts_and_ends))
+        object.__setattr__(self, "_bands", Steps(size for price in self.prices for size in band_starts(price)))
 
     def has_provider(self, provider: str) -> bool:
         """Whether the book has any price for PROVIDER."""
@@ -79,6 +105,17 @@ class PriceBook:
 
     def find_model(self, provider: str, name: str, at: datetime) -> Match | None:
         """The model that NAME stood for at AT, or None when the book does not know it."""
+        key = (provider, name, self._periods.step(at))
+        try:
+            return self._matches[key]
+        except KeyError:
+            pass
+        if len(self._matches) >= MOST_REMEMBERED:
+            self._matches.clear()
+        match = self._matches[key] = self._match(provider, name, at)
+        return match
+
+    def _match(self, provider: str, name: str, at: datetime) -> Match | None:
         if name.startswith("ft:"):
             name = ":".join(name.split(":")[:2])
         for alias in self._aliases.get((provider, name), ()):
@@ -95,7 +132,8 @@ class PriceBook:
     def components(self, provider: str, model: str) -> Set[str]:
         """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""
         key = (provider, model)
-        return self._models.get(key, set()) | self._own_models.get(key, set())
+        own = self._own_models.get(key)
+        return self._models.get(key, set()) | own if own else self._models.get(key, frozenset())
 
     def stands_for(self, provider: str, name: str, model: str, at: datetime) -> bool:
         """Whether NAME, as the user wrote it, means MODEL of PROVIDER at AT."""
@@ -114,29 +152,47 @@ class PriceBook:
         Raises:
             PriceBookError: two rows answer.
         """
-        multipliers = tuple(m for m in self._factors.get((provider, model), ()) if _multiplies(m, conditions, at))
-        answered = {key for m in multipliers for key in m.when}
-        stated = {k: v for k, v in conditions.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
-        left = {k: v for k, v in stated.items() if k not in answered}
-        opens = {
-            TOKENS: conditions.get(TOKENS),
-            THINKING: conditions.get(THINKING),
-            HOURS: self._hours(provider, model, at) if self.peak_hours else None,
-        }
-        key = (provider, model, component)
-        found = self._own_rows(key, stated, opens, at) if left != stated else []
-        if found:  # a rate of the user's own for just this condition is what is paid
-            return PricedRate(_only(found), (), is_own=True)
-        found = self._in_force(key, left, opens, at)
-        if not found:
-            return None
-        price = _only(found)
-        # Providers define their factors over token prices; a fee per call is the same everywhere.
-        factors = multipliers if price.unit == "token" else ()
-        if price.layer == "override":
-            return PricedRate(price, factors, is_own=True)
-        discounts = self.find_discounts(price, at)
-        return PricedRate(price, (*factors, *discounts), is_own=bool(discounts))
+        return self.offer(provider, conditions, at).find(model, component)
+
+    def offer(self, provider: str, conditions: Mapping[str, Any], at: datetime) -> Offer:
+        """The rates of PROVIDER under CONDITIONS at AT; the same one for as long as nothing changes."""
+        tokens = conditions.get(TOKENS)
+        hours = tuple([p.holds(at) for p in self._peaks[provider]]) if provider in self._peaks else ()
+        try:
+            band = None if tokens is None else self._bands.step(tokens)
+            stated = frozenset([(k, v) for k, v in conditions.items() if k != TOKENS])
+            key = (provider, self._periods.step(at), band, hours, stated)
+            offer = self._offers.get(key)
+        except TypeError:  # a condition that cannot be remembered is none of the book's
+            return Offer(self, provider, conditions, at)
+        if offer is None:
+            if len(self._offers) >= MOST_REMEMBERED:
+                self._offers.clear()
+            offer = self._offers[key] = Offer(self, provider, conditions, at)
+        return offer
+
+    def multipliers_of(self, provider: str, model: str) -> list[Multiplier]:
+        """The provider's own factors over the rates of MODEL, at any time."""
+        return self._factors.get((provider, model), [])
+
+    def rows_of(self, provider: str, model: str, component: str) -> list[Price]:
+        """The book's rows for COMPONENT of MODEL, or those for every model of PROVIDER where it has none."""
+        return self._rows.get((provider, model, component)) or self._rows.get((provider, EVERY_MODEL, component), [])
+
+    def own_entries(self, provider: str, model: str, at: datetime) -> list[OwnEntry]:
+        """The user's own rates for MODEL at AT."""
+        return [
+            e
+            for e in self.own.entries
+            if e.first.provider == provider
+            and holds(e.first.valid_from, e.first.valid_to, at)
+            and self.stands_for(provider, e.first.model, model, at)
+        ]
+
+    def hours_of(self, provider: str, model: str, at: datetime) -> str:
+        """Whether MODEL costs its `peak` or its `off_peak` rate at AT."""
+        name = f"{provider}/{model}"
+        return "peak" if any(name in p.models and p.holds(at) for p in self._peaks.get(provider, ())) else "off_peak"
 
     def find_discounts(self, price: Price, at: datetime) -> tuple[Multiplier, ...]:
         """The user's own factors over PRICE at AT."""
@@ -151,93 +207,12 @@ class PriceBook:
             )
         )
 
-    def _in_force(
-        self, key: tuple[str, str, str], stated: Mapping[str, Any], opens: Mapping[str, Any], at: datetime
-    ) -> list[Price]:
-        """Rows for KEY (provider, model, component) under the STATED conditions: the user's own, or else the book's."""
-        own = self._own_rows(key, stated, opens, at)
-        if own or any(not e.keeps_others for e in self._own_entries(key, at)):
-            return own
-        return [
-            price
-            for price in self._candidates(*key, stated)
-            if holds(price.valid_from, price.valid_to, at) and _is_open_to(price, opens)
-        ]
-
-    def _own_entries(self, key: tuple[str, str, str], at: datetime) -> list[OwnEntry]:
-        provider, model, _ = key
-        return [
-            e
-            for e in self.own.entries
-            if e.first.provider == provider
-            and holds(e.first.valid_from, e.first.valid_to, at)
-            and self.stands_for(provider, e.first.model, model, at)
-        ]
-
-    def _own_rows(
-        self, key: tuple[str, str, str], stated: Mapping[str, Any], opens: Mapping[str, Any], at: datetime
-    ) -> list[Price]:
-        rows = (p for e in self._own_entries(key, at) for p in e.prices if p.component == key[2])
-        return [p for p in rows if _conditions(p) == stated and _is_open_to(p, opens)]
-
     def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
         """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""
         return any(
             r.provider == provider and holds(r.valid_from, r.valid_to, at) and category not in r.unless
             for r in self.free_refusals
         )
-
-    def _hours(self, provider: str, model: str, at: datetime) -> str:
-        name = f"{provider}/{model}"
-        return "peak" if any(name in p.models and p.holds(at) for p in self.peak_hours) else "off_peak"
-
-    def _candidates(self, provider: str, model: str, component: str, stated: Mapping[str, Any]) -> list[Price]:
-        """Rows for COMPONENT of MODEL whose conditions, but for the open ones, are the STATED ones."""
-        key = (provider, model, component, frozenset(stated.items()))
-        if key not in self._found:
-            own = self._rows.get((provider, model, component), [])
-            rows = own or self._rows.get((provider, EVERY_MODEL, component), [])
-            self._found[key] = [row for row in rows if _conditions(row) == stated]
-        return self._found[key]
-
-
-def _only(found: list[Price]) -> Price:
-    if len(found) > 1:
-        raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
-    return found[0]
-
-
-def _conditions(price: Price) -> dict[str, Any]:
-    """What PRICE holds under beside the open conditions; what a row leaves out is the default, not "any"."""
-    return {k: v for k, v in price.when.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
-
-
-def _is_open_to(price: Price, opens: Mapping[str, Any]) -> bool:
-    """Whether PRICE holds under the open conditions; one that it does not name is no hindrance."""
-    if not price.when:
-        return True
-    return _in_range(opens[TOKENS], price.when.get(TOKENS)) and all(
-        price.when.get(key) in (None, opens[key]) for key in (THINKING, HOURS)
-    )
-
-
-def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:
-    return holds(multiplier.valid_from, multiplier.valid_to, at) and all(
-        conditions.get(key) in _any_of(value) for key, value in multiplier.when.items()
-    )
-
-
-def _any_of(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else (value,)
-
-
-def _in_range(tokens: int | None, bounds: Mapping[str, int] | None) -> bool:
-    if bounds is None:
-        return True
-    if tokens is None:
-        return False
-    tests = {"gt": tokens.__gt__, "gte": tokens.__ge__, "lt": tokens.__lt__, "lte": tokens.__le__}
-    return all(tests[op](limit) for op, limit in bounds.items())
 
 
 def _without_date(name: str) -> str | None:

@@ -13,6 +13,7 @@ from llmtrace.providers.openai_responses import FETCH_OPERATION
 
 # OpenAI's hosts for data residency, such as eu.api.openai.com, price some models differently.
 REGIONAL_SUFFIX = ".api.openai.com"
+NOT_ANSWERED = "of a batch, only the requests that were answered are billed"
 UNFINISHED = "made in the background: its usage comes when the finished response is fetched"
 
 TOOL_CONDITIONS = {
@@ -30,6 +31,8 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     """What CALL cost by BOOK, at the time it was made."""
     if call.request.operation == FETCH_OPERATION:
         return Cost("not_billed", Decimal(0), reason="a response is billed where it was made", price_book=book.version)
+    if call.batch is not None and call.status != "ok" and call.response.usage is None:
+        return Cost("not_billed", Decimal(0), reason=NOT_ANSWERED, price_book=book.version)
     if _is_unfinished(call):
         return Cost("unpriced", None, reason=UNFINISHED, price_book=book.version)
     names = (call.response.model, call.request.model)
@@ -81,6 +84,8 @@ def _counts_output(call: Call) -> bool:
 def call_conditions(call: Call) -> Mapping[str, Any]:
     """What CALL states that its price depends on, beside its usage."""
     conditions: dict[str, Any] = {}
+    if call.batch is not None:
+        conditions["batch"] = True
     if call.response.service_tier is not None:
         conditions["service_tier"] = call.response.service_tier
     if call.request.cache_ttl is not None:

@@ -5,26 +5,27 @@ price stays without one: the call is then `partial` or `unpriced`, never cheaper
 """
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
-from llmtrace.model import Cost, CostItem, CostStatus, Quantity, RawUsage
+from llmtrace.model import NOTHING_STATED, Cost, CostItem, CostStatus, Quantity, RawUsage
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.fallback import Listed
+from llmtrace.pricing.offers import EXACT, Offer, priced
 from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS, PricedRate
 from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
-EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # What a column of the store can hold.
 MAX_COST_USD = Decimal(10) ** 6
 TWELVE_PLACES = Decimal("0.000000000001")
-ONE = Decimal(1)
+ZERO, ONE, NO_USD = Decimal(0), Decimal(1), Decimal("0.000000000000")
 # Whose usage objects those of an unknown provider are taken to be like.
 GENERIC = "openai"
 # Billed with every call of a model that has a price for it.
 REQUEST = Quantity("request", ONE, "request")
+BY_REQUEST = frozenset({REQUEST.component})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,13 @@ class PricingFacts:
 def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
     """The bill for USAGE, the provider's own usage object (or None), under FACTS."""
     if not facts.request_sent or (facts.http_status is not None and facts.http_status >= 400):
-        return Cost("not_billed", Decimal(0), reason="the provider does not charge for a request it did not answer")
+        return Cost("not_billed", ZERO, reason="the provider does not charge for a request it did not answer")
     adapter = find_usage(facts.provider)
     match = _find_model(book, adapter, facts) or _find_listed(book, facts)
     if match is not None and adapter is None:
         adapter = find_usage(GENERIC)
-    priced: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
-    by_request = priced == {REQUEST.component}
+    sold: Set[str] = frozenset() if match is None else book.components(match.provider, match.name)
+    by_request = sold == BY_REQUEST
     try:
         terms = _read_terms(adapter, usage, facts, match, by_request=by_request)
     except InvalidUsage as err:
@@ -73,16 +74,11 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     if terms is None:
         return _unpriced(book, "the provider reported no usage")
     if match is None:
-        return _unpriced(book, f"no price for model {' or '.join(facts.models) or '(none named)'}")
+        return _unpriced(book, _no_model(book, adapter, facts))
     if terms.refused and book.is_refusal_free(match.provider, facts.refusal_category, facts.at):
-        return Cost("not_billed", Decimal(0), reason="refused before any output", price_book=book.version)
-    conditions = {**CONDITION_DEFAULTS, **terms.conditions, **match.conditions}
-    quantities = [q for q in terms.quantities if q.amount] + [REQUEST] * (REQUEST.component in priced)
-    billed = [(q, _item(book, facts, match, {**conditions, **q.when}, q)) for q in quantities]
-    billed = [(q, item) for q, item in billed if item.cost_usd is not None or not q.optional]
-    doubts = (terms.assumption, *(q.assumption for q, _ in billed if q.optional), match.listed and match.listed.note)
-    unsure = next((doubt for doubt in doubts if doubt), None)
-    return _sum_up(book, facts, tuple(item for _, item in billed), terms.committed, unsure)
+        return Cost("not_billed", ZERO, reason="refused before any output", price_book=book.version)
+    quantities = [q for q in terms.quantities if q.amount]
+    return _price_all(book, facts, match, terms, [*quantities, *(REQUEST,) * (REQUEST.component in sold)])
 
 
 def _read_terms(
@@ -114,7 +110,7 @@ def _free(book: PriceBook, facts: PricingFacts) -> Cost | None:
     if free is None:
         return None
     reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
-    return Cost("not_billed", Decimal(0), reason=reason, price_book=book.version)
+    return Cost("not_billed", ZERO, reason=reason, price_book=book.version)
 
 
 def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
@@ -139,8 +135,7 @@ def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Co
     return Cost(status, amount, (item,), item.note, book.version)
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
+class _Model(NamedTuple):
     """Whose prices a call has, and the conditions that its name states; `is_own`: because the user says so.
 
     `stated` is what the user says of the deployment. `listed` is where the book does not carry it.
@@ -148,8 +143,8 @@ class _Model:
 
     provider: str
     name: str
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    stated: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = NOTHING_STATED
+    stated: Mapping[str, Any] = NOTHING_STATED
     is_own: bool = False
     listed: Listed | None = None
 
@@ -184,49 +179,72 @@ def _find_listed(book: PriceBook, facts: PricingFacts) -> _Model | None:
     return _Model(facts.provider, listed.model.id, listed=listed) if listed else None
 
 
+def _price_all(
+    book: PriceBook, facts: PricingFacts, match: _Model, terms: Billing, quantities: Iterable[Quantity]
+) -> Cost:
+    """The bill for QUANTITIES under TERMS, at the prices of MATCH."""
+    conditions = {**terms.conditions, **match.conditions}
+    offer = book.offer(match.provider, conditions, facts.at)
+    items: list[CostItem] = []
+    doubts = [terms.assumption] if terms.assumption else []
+    for quantity in quantities:
+        stated = {**conditions, **quantity.when} if quantity.when else conditions
+        some = book.offer(match.provider, stated, facts.at) if quantity.when else offer
+        model, found = _find_price(book, some, match, stated, quantity, facts.at)
+        if found is not None:
+            items.append(_item(found, quantity, facts.at, match.is_own))
+            if quantity.optional and quantity.assumption:
+                doubts.append(quantity.assumption)
+        elif not quantity.optional:
+            items.append(_unpriced_item(model, stated, quantity))
+    if match.listed is not None:
+        doubts.append(match.listed.note)
+    cost = _sum_up(book, facts, tuple(items), terms.committed, next(iter(doubts), None))
+    why = book.unpriced.get((match.provider, match.name))
+    return cost if why is None or cost.status != "unpriced" else replace(cost, reason=f"{cost.reason}: {why}")
+
+
 def _find_price(
-    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
+    book: PriceBook, offer: Offer, match: _Model, conditions: Mapping[str, Any], quantity: Quantity, at: datetime
 ) -> tuple[str, PricedRate | None]:
     """The model that QUANTITY is billed as, and its price."""
     if match.listed is not None and quantity.model is None:
         price = match.listed.find_price(quantity.component, conditions)
-        return match.name, None if price is None else PricedRate(price, ())
+        return match.name, None if price is None else priced(price)
     model = match.name
     if quantity.model is not None:
-        other = book.find_model(match.provider, quantity.model, facts.at)
+        other = book.find_model(match.provider, quantity.model, at)
         model = other.model if other is not None else quantity.model
-    return model, book.find_price(match.provider, model, quantity.component, conditions, facts.at)
+    return model, offer.find(model, quantity.component)
 
 
-def _item(
-    book: PriceBook, facts: PricingFacts, match: _Model, conditions: Mapping[str, Any], quantity: Quantity
-) -> CostItem:
-    model, found = _find_price(book, facts, match, conditions, quantity)
-    if found is None:
-        return _unpriced_item(model, conditions, quantity)
-    factor = ONE
-    for m in found.multipliers:
-        factor = EXACT.multiply(factor, m.factor)
+def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> CostItem:
+    """QUANTITY at the rate that was FOUND."""
     price = found.price
-    cost = EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), Decimal(price.per))
+    if found.unit_usd is not None:
+        cost = EXACT.multiply(quantity.amount, found.unit_usd)
+    else:
+        cost = EXACT.multiply(EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per), found.factor)
     return CostItem(
-        component=quantity.component,
-        quantity=quantity.amount,
-        unit=price.unit,
-        rate_usd=price.rate_usd,
-        per=price.per,
-        multiplier=factor,
-        multiplier_reason=", ".join(m.name for m in found.multipliers) or None,
-        cost_usd=EXACT.multiply(cost, factor).quantize(TWELVE_PLACES, context=EXACT),
-        price_id=price.id,
-        confidence=price.confidence,
-        source_url=price.source_url,
-        note=_note(found, quantity, facts.at),
-        layer="override" if found.is_own or match.is_own else price.layer,
+        quantity.component,
+        quantity.amount,
+        price.unit,
+        price.rate_usd,
+        price.per,
+        found.factor,
+        found.factor_names,
+        EXACT.quantize(cost, TWELVE_PLACES),
+        price.id,
+        price.confidence,
+        price.source_url,
+        _note(found, quantity, at),
+        "override" if found.is_own or is_own else price.layer,
     )
 
 
 def _note(found: PricedRate, quantity: Quantity, at: datetime) -> str | None:
+    if quantity.assumption is None and found.price.guaranteed_until is None:
+        return None
     expired = _expired(found, at)
     parts = (quantity.assumption, f"promotion guaranteed until {expired:%Y-%m-%d}" if expired else None)
     return "; ".join(p for p in parts if p) or None
@@ -258,19 +276,26 @@ def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity
 def _sum_up(
     book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
 ) -> Cost:
-    missing = [i for i in items if i.cost_usd is None]
-    total = sum((i.cost_usd for i in items if i.cost_usd is not None), Decimal(0)).quantize(TWELVE_PLACES)
+    total, missing = NO_USD, 0
+    notes: list[CostItem] = []
+    for item in items:
+        if item.cost_usd is None:
+            missing += 1
+        else:
+            total = EXACT.add(total, item.cost_usd)
+        if item.note:
+            notes.append(item)
     if total >= MAX_COST_USD:
         return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
-    reason = "; ".join(i.note for i in missing if i.note) or None
+    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None
     if committed:
         return Cost(
             "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
         )
-    if missing and len(missing) == len(items):
+    if missing and missing == len(items):
         return Cost("unpriced", None, items, reason, book.version)
-    status = _status(facts, items, bool(missing), unsure)
-    return Cost(status, total, items, reason or _why(facts, items, unsure), book.version)
+    status = _status(facts, notes, missing > 0, unsure)
+    return Cost(status, total, items, reason or _why(facts, notes, unsure), book.version)
 
 
 def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
@@ -290,8 +315,16 @@ def _why(facts: PricingFacts, items: Iterable[CostItem], unsure: str | None) -> 
         return "the provider sent no usage; tokens were counted here"
     if not facts.usage_complete:
         return "the provider's final count did not arrive"
-    notes = {i.note for i in items if i.note} | ({unsure} if unsure else set())
+    notes = {i.note for i in items if i.note}
+    if unsure:
+        notes.add(unsure)
     return "; ".join(sorted(notes)) or None
+
+
+def _no_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> str:
+    named = (book.unpriced.get((facts.provider, adapter.read_model(name)[0])) for name in facts.models)
+    why = next((f": {reason}" for reason in named if reason), "")
+    return f"no price for model {' or '.join(facts.models) or '(none named)'}{why}"
 
 
 def _unpriced(book: PriceBook, reason: str) -> Cost:

@@ -7,6 +7,7 @@ in this process and in those that come later.
 import logging
 import os
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 from llmtrace import config
@@ -88,5 +89,12 @@ class CurrentPrices:
 
 
 def current_book(home: Path | None = None) -> PriceBook:
-    """The prices in force for HOME (default: `LLMTRACE_HOME`), read now."""
-    return CurrentPrices(home if home is not None else config.default_home()).book()
+    """The prices in force for HOME (default: `LLMTRACE_HOME`) as of now."""
+    home = home if home is not None else config.default_home()
+    return _prices_of(home, config.own_prices(home)).book()
+
+
+@lru_cache(maxsize=16)
+def _prices_of(home: Path, file: Path) -> CurrentPrices:
+    """What watches the own prices of HOME, which stand in FILE."""
+    return CurrentPrices(home)

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmtrace.model import Cost
 from llmtrace.pricing.cost import PricingFacts, price_usage
-from llmtrace.pricing.reading import load_book
+from llmtrace.pricing.current import current_book
 from llmtrace.providers.base import as_int, as_text
 
 # Keys of `context` that state what a price depends on, and keys that only tell how the answer came about.
@@ -54,10 +54,11 @@ def price(
     `grounded_prompts`, `grounding_queries`, `http_status`, `stop_reason`, `aborted`, `batch_result_type`, and for Azure
     `deployment_type`, `region` and the `underlying_model` of a deployment whose name is MODEL. The cost's `total_usd`
     is None where the book has no honest price: under a key that no price is known by, for one. Keys of USAGE that
-    begin with `_` are facts of the answer beside its usage, such as `_grounded`.
+    begin with `_` are facts of the answer beside its usage, such as `_grounded`. Prices of your own (docs/prices.md)
+    come before the book's.
     """
     stated = {key: value for key, value in (context or {}).items() if value is not None}
-    book = load_book()
+    book = current_book()
     unknown = set(stated) - CONDITION_KEYS - FACT_KEYS - INFORMATIVE_KEYS
     if unknown:
         return Cost("unpriced", None, reason=f"no price by {', '.join(sorted(unknown))}", price_book=book.version)

@@ -7,6 +7,7 @@ families:       models whose dated snapshots cost the same, seen or not
 multipliers:    factors that the provider defines over its own rates
 peak_hours:     the hours of the day in which models cost their peak rate
 free_refusals:  when a refusal before any output is not charged
+unpriced:       models without a price, and why
 models:         name -> dated entries of rates
 """
 
@@ -47,6 +48,7 @@ def read_book(texts: Mapping[str, str]) -> PriceBook:
     refusals: list[FreeRefusals] = []
     families: set[str] = set()
     peaks: list[PeakHours] = []
+    unpriced: dict[tuple[str, str], str] = {}
     for name, text in sorted(texts.items()):
         try:
             data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -55,6 +57,7 @@ def read_book(texts: Mapping[str, str]) -> PriceBook:
             multipliers += _read_multipliers(data)
             refusals += _read_refusals(data)
             peaks += _read_peak_hours(data)
+            unpriced |= _read_unpriced(data)
             families |= {f"{data['provider']}/{f}" for f in data.get("families", ())}
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as err:
             raise PriceBookError(f"{name} is not a price file: {err!r}") from err
@@ -67,6 +70,7 @@ def read_book(texts: Mapping[str, str]) -> PriceBook:
         tuple(refusals),
         frozenset(families),
         tuple(peaks),
+        unpriced,
     )
 
 
@@ -75,11 +79,13 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
     for model, entries in data["models"].items():
         for entry in entries:
             source = sources[entry["source"]]
+            when = entry.get("when", {})
+            valid_from, stated = moment(entry["valid_from"]), label(when)
+            valid_to = moment_or_none(entry.get("valid_to"))
+            guaranteed_until = moment_or_none(entry.get("guaranteed_until"))
             for component, (rate, per, unit) in read_rates(entry).items():
-                when = entry.get("when", {})
-                valid_from = moment(entry["valid_from"])
                 yield Price(
-                    id=f"{provider}/{model}/{component}{label(when)}@{valid_from.date()}",
+                    id=f"{provider}/{model}/{component}{stated}@{valid_from.date()}",
                     provider=provider,
                     model=str(model),
                     component=component,
@@ -88,8 +94,8 @@ def _read_prices(data: Mapping[str, Any]) -> Iterable[Price]:
                     per=per,
                     when=when,
                     valid_from=valid_from,
-                    valid_to=moment_or_none(entry.get("valid_to")),
-                    guaranteed_until=moment_or_none(entry.get("guaranteed_until")),
+                    valid_to=valid_to,
+                    guaranteed_until=guaranteed_until,
                     source_url=source["url"],
                     source_note=entry.get("note") or source.get("note"),
                     verified_at=str(source["verified_at"]),
@@ -145,6 +151,10 @@ def _read_peak_hours(data: Mapping[str, Any]) -> Iterable[PeakHours]:
             spans=tuple(_minutes(span) for span in row["utc"]),
             days=frozenset(row["days"]),
         )
+
+
+def _read_unpriced(data: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    return {(data["provider"], model): row["reason"] for row in data.get("unpriced", ()) for model in row["models"]}
 
 
 def _minutes(span: str) -> tuple[int, int]:

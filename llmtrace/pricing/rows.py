@@ -1,4 +1,4 @@
-"""What the price files say, as values: all of it is dated, and read from them alone."""
+"""What the price files say, as values: dated rows, and the conditions that they hold under."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ CONDITION_DEFAULTS: Mapping[str, Any] = {
     "quality": "standard",
     "memory_gb": 1,
 }
+EVERY_MODEL = "*"  # rows that hold for each model of a provider that has none of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,19 @@ class PeakHours:
 
 @dataclass(frozen=True, slots=True)
 class PricedRate:
-    """A price together with the multipliers that the call's conditions call for."""
+    """A price with the multipliers that the call's conditions call for: their product, and their names.
+
+    `unit_usd` is what one unit costs, multiplied; None where it has no end in decimals.
+    """
 
     price: Price
     multipliers: tuple[Multiplier, ...]
-    is_own: bool = False
+    is_own: bool
+    factor: Decimal
+    factor_names: str | None
+    unit_usd: Decimal | None
 
 
 def holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:
-    """Whether AT is in the interval; its end is exclusive."""
+    """Whether AT is in the interval, whose end is exclusive."""
     return valid_from <= at and (valid_to is None or at < valid_to)

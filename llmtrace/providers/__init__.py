@@ -3,6 +3,7 @@
 One that is captured is an entry in `FAMILIES`; one whose usage is only read and priced, in `USAGE_FAMILIES`.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from llmtrace.providers import (
@@ -59,6 +60,7 @@ USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     openrouter_usage.FAMILY,
     perplexity_usage.FAMILY,
 )
+_USAGE: Mapping[str, UsageFamily] = {p: f for f in (*FAMILIES, *USAGE_FAMILIES) for p in f.providers}
 
 
 def find_family(name: str) -> Family | None:
@@ -81,4 +83,4 @@ def find_provider(provider: str) -> Family | None:
 
 def find_usage(provider: str) -> UsageFamily | None:
     """What the usage objects of PROVIDER mean, or None where nobody knows."""
-    return next((f for f in (*USAGE_FAMILIES, *FAMILIES) if provider in f.providers), None)
+    return _USAGE.get(provider)

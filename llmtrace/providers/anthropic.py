@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers import anthropic_complete
+from llmtrace.providers import anthropic_batches, anthropic_complete
 from llmtrace.providers.anthropic_content import read_content
 from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, normalise
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
@@ -195,6 +195,7 @@ ENDPOINTS = (
         read_content=read_content,
     ),
     *anthropic_complete.ENDPOINTS,
+    *anthropic_batches.ENDPOINTS,
 )
 
 FAMILY = Family(
@@ -208,4 +209,5 @@ FAMILY = Family(
     denormalise=denormalise,
     bill=bill,
     request_id_header="request-id",
+    batches=anthropic_batches.BATCHES,
 )

@@ -74,14 +74,17 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         advisor = as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None
         quantities += _turn(turn, advisor, ttl)
     searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
-    quantities.append(Quantity("web_search", Decimal(searches), "call"))
+    if searches:
+        quantities.append(Quantity("web_search", Decimal(searches), "call"))
     # A managed agent's session is billed by its running time too.
-    quantities.append(Quantity("session_hour", measure(session, "running_hours") or Decimal(0), "hour"))
+    hours = measure(session, "running_hours")
+    if hours:
+        quantities.append(Quantity("session_hour", hours, "hour"))
     tier = _text(usage.get("service_tier")) or _text(stated.get("service_tier"))
     conditions: dict[str, Any] = {"input_tokens": total_in}
     if stated.get("batch") or tier == "batch":
         conditions["batch"] = True
-    elif tier not in (None, "standard", "default", "auto", "priority"):
+    if tier not in (None, "standard", "default", "auto", "priority", "batch"):
         conditions["service_tier"] = tier
     for key, name in (("speed", "speed"), ("geo", "inference_geo")):
         value = _text(usage.get(name)) or _text(stated.get(key))
@@ -109,7 +112,7 @@ def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Q
         (f"cache_write_{ttl or '5m'}", rest, ASSUMED_TTL if ttl is None and rest else None),
         ("output", count(turn, "output_tokens") or 0, None),
     )
-    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts]
+    return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts if n]
 
 
 def _billed_apart(usage: RawUsage) -> list[Mapping[str, Any]]:

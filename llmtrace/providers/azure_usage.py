@@ -4,7 +4,6 @@ Source: https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/concep
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from llmtrace.providers.base import Billing, as_text
@@ -21,6 +20,7 @@ ASIA_PACIFIC = frozenset({
     "southeastasia", "southindia",
 })  # fmt: skip
 PROVISIONED = "ProvisionedManaged"
+ASSUMED_BATCH = "taken as a Global Batch deployment: the answer does not tell its type"
 ASSUMED = "taken as a Global Standard deployment: the answer does not tell its type"
 
 
@@ -32,11 +32,11 @@ def deployed(terms: Billing, stated: Mapping[str, Any]) -> Billing:
     kind, region = as_text(stated.get("deployment_type")), as_text(stated.get("region"))
     conditions = {key: value for key, value in terms.conditions.items() if key != "region"}
     if kind is None:
-        return replace(terms, conditions=conditions, assumption=ASSUMED)
+        return terms._replace(conditions=conditions, assumption=ASSUMED_BATCH if stated.get("batch") else ASSUMED)
     conditions["deployment"] = _meters(kind, region)
     if kind.endswith("Batch"):
         conditions["batch"] = True
-    return replace(terms, conditions=conditions, committed=kind.endswith(PROVISIONED))
+    return terms._replace(conditions=conditions, committed=kind.endswith(PROVISIONED))
 
 
 def _meters(kind: str, region: str | None) -> str:

@@ -6,11 +6,12 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
+from llmtrace.batch import BatchResult, BatchState
+from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
@@ -20,8 +21,7 @@ class InvalidUsage(Exception):
     """A usage object contradicts itself, so that nothing can be billed from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Billing:
+class Billing(NamedTuple):
     """A usage object as a bill sees it: disjoint quantities, and the conditions their prices hold under.
 
     `refused`: the model refused before any output, which some providers do not charge. `committed`: it was paid for
@@ -30,7 +30,7 @@ class Billing:
     """
 
     quantities: tuple[Quantity, ...]
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = NOTHING_STATED
     committed: bool = False
     refused: bool = False
     assumption: str | None = None
@@ -71,12 +71,16 @@ def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_st
     return Content()
 
 
+BatchStep: TypeAlias = Literal["upload", "create", "retrieve", "results"]
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """A billable operation of an API: its `name` in llmtrace, its `operation` in OpenTelemetry's words, its readers.
 
     `matches` is searched for in the path. `new_fold` is None where answers are never streamed. `usage_on_request`:
-    a stream tells its usage only when it is asked to.
+    a stream tells its usage only when it is asked to. `step`: it is no call, but a step in the life of a batch of them;
+    the group `id` of `matches` then names the batch, or the file with its results.
     """
 
     name: str
@@ -89,6 +93,31 @@ class Endpoint:
     prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
     read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
     usage_on_request: bool = False
+    step: BatchStep | None = None
+
+
+def batch_endpoint(name: str, step: BatchStep, method: str, matches: str) -> Endpoint:
+    """The endpoint NAME for STEP of a batch."""
+    return Endpoint(
+        name, f"{step}_batch", method, re.compile(matches), lambda body: {}, lambda body: Response(), step=step
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How an API tells of batches.
+
+    `read_states` reads one batch or a list of them. `read_asked` reads, of the request that creates one, how many
+    requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
+    with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
+    `results_are_files`: files may as well hold something else.
+    """
+
+    read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
+    read_asked: Callable[[Mapping[str, Any]], tuple[int | None, tuple[str, ...]]]
+    read_result: Callable[[Mapping[str, Any], str], BatchResult | None]
+    find_path: Callable[[Mapping[str, Any]], str | None]
+    results_are_files: bool
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
@@ -121,6 +150,7 @@ class Family(UsageFamily):
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
+    batches: Batches | None = None
 
 
 def as_int(value: Any) -> int | None:
@@ -176,7 +206,8 @@ def as_list(value: Any) -> Sequence[Any]:
 
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
+    # Asking the abstract class is slow, and parsed JSON is made of dicts.
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def path_of(url: str) -> str:
@@ -195,12 +226,19 @@ def count(usage: Mapping[str, Any], *names: str) -> int | None:
     """
     for name in names:
         value = usage.get(name)
+        if type(value) is int and 0 <= value <= MAX_COUNT:
+            return value
         if value is not None:
             number = as_count(value)
             if number is None:
                 raise InvalidUsage(f"{name} is {str(value)[:40]}")
             return number
     return None
+
+
+def tokens(*amounts: tuple[str, int]) -> list[Quantity]:
+    """Tokens by component, without those that there are none of."""
+    return [Quantity(component, Decimal(n)) for component, n in amounts if n]
 
 
 def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:

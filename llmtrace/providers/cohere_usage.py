@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, UsageFamily, as_mapping, count, read_count
+from llmtrace.providers.base import Billing, InvalidUsage, UsageFamily, as_mapping, as_text, count, read_count
 from llmtrace.providers.compatible_usage import read_conditions
 
 # What is charged by the piece, by component.
@@ -50,7 +50,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         *((component, count(billed, name) or 0, "call") for name, component in PIECES),
     )
     quantities = tuple(Quantity(name, Decimal(n), unit) for name, n, unit in amounts)
-    return Billing(quantities, read_conditions(stated, None, total_in))
+    return Billing(quantities, read_conditions(stated, as_text(stated.get("service_tier")), total_in))
 
 
 FAMILY = UsageFamily(providers=frozenset({"cohere"}), normalise=normalise, denormalise=denormalise, bill=bill)

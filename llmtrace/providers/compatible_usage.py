@@ -5,11 +5,10 @@ Reasoning is inside the output or beside it: the provider's total tells which.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count
+from llmtrace.model import RawUsage, Usage
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, tokens
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -94,9 +93,8 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         ("output", total_out - (counts.audio_out or 0)),
         ("output_audio", counts.audio_out or 0),
     )
-    quantities = tuple(Quantity(name, Decimal(n)) for name, n in amounts)
     tier = as_text(usage.get("service_tier")) or as_text(stated.get("service_tier"))
-    return Billing(quantities, read_conditions(stated, tier, counts.total_in))
+    return Billing(tuple(tokens(*amounts)), read_conditions(stated, tier, counts.total_in))
 
 
 def read_conditions(stated: Mapping[str, Any], tier: str | None, total_in: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from llmtrace.providers import openai_chat, openai_responses
+from llmtrace.providers import openai_batches, openai_chat, openai_responses
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
 
@@ -23,6 +23,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         read_request=lambda body: {"model": as_text(body.get("model")), "dimensions": as_int(body.get("dimensions"))},
         read_response=openai_chat.read_response,
     ),
+    *openai_batches.ENDPOINTS,
 )
 
 # Hosts that speak OpenAI's protocol, by the end of their name. An unknown host keeps the SDK's own name: it is most
@@ -99,4 +100,5 @@ FAMILY = Family(
     bill=bill,
     request_id_header="x-request-id",
     own_hosts=("api.openai.com",),
+    batches=openai_batches.BATCHES,
 )

@@ -72,6 +72,11 @@ def prompt_texts(body: Mapping[str, Any]) -> list[str]:
     return message_texts(body.get("messages"))
 
 
+def _is_plain(choice: Any) -> bool:
+    """Whether CHOICE of a chunk is a delta, and not the last."""
+    return type(choice) is dict and type(choice.get("delta")) is dict and not choice.get("finish_reason")
+
+
 class ChatFold:
     """Gathers the chunks of a streamed completion, of chat or of text."""
 
@@ -102,6 +107,18 @@ class ChatFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take a chunk; True when it carried output of the model."""
+        # Nearly every chunk is a piece of text and nothing else.
+        choices = event.get("choices")
+        if self._seen and type(choices) is list and len(choices) == 1 and not event.get("usage"):
+            choice = choices[0]
+            text = choice["delta"].get("content") if _is_plain(choice) else None
+            if type(text) is str and text and "error" not in event and choice.get("index") in self._seen:
+                self._last = event if event.get("id") else self._last
+                self._keep(text)
+                return True
+        return self._add(event)
+
+    def _add(self, event: Mapping[str, Any]) -> bool:
         self.error = self.error or read_failure(event)
         self._last = event if event.get("id") or not self._last else self._last
         self._tier = event.get("service_tier") or self._tier

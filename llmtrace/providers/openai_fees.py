@@ -12,6 +12,9 @@ from llmtrace.providers.base import as_list, as_mapping, as_text, count, measure
 
 # Some smaller models bill what a search found as a fixed block of input tokens; the price page says which.
 SEARCH_BLOCK_TOKENS = 8000
+TOOLS = frozenset({
+    "web_search_calls", "file_search_calls", "code_interpreter_calls", "image_generation_calls", "containers",
+})  # fmt: skip
 SEARCH_BLOCK_ASSUMED = "a search's block of 8,000 input tokens is taken not to be in the usage"
 
 
@@ -42,6 +45,8 @@ def tools(stated: Mapping[str, Any]) -> list[Quantity]:
     Raises:
         InvalidUsage: a number of calls or sessions is no count.
     """
+    if TOOLS.isdisjoint(stated):
+        return []
     files = count(stated, "file_search_calls") or 0
     # Billed by the tokens of an image model that the response does not name.
     images = count(stated, "image_generation_calls") or 0

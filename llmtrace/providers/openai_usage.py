@@ -8,12 +8,11 @@ https://developers.openai.com/api/docs/guides/priority-processing
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import azure_usage, openai_fees
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require
+from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, require, tokens
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")
@@ -22,6 +21,10 @@ INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details", "input_token_d
 OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 # Where image tokens have a rate of their own; elsewhere they are part of the text.
 IMAGES_APART = ("images.", "realtime")
+KINDS = (
+    ("audio", "audio_tokens", "input_audio", "input_audio_cached"),
+    ("image", "image_tokens", "input_image", "input_image_cached"),
+)
 # The answer to a request for `fast` or `priority` says `priority`; both are one price.
 TIERS = {"auto": None, "standard": "default", "fast": "priority"}
 AUTO_ASSUMED = "the tier 'auto' says what was asked; taken as served at the standard one"
@@ -75,9 +78,10 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
 
 def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
-    counted = openai_fees.counted_otherwise(usage, endpoint)
-    if counted:
-        return _terms((*counted, *openai_fees.tools(stated)), stated, 0)
+    if INPUT[0] not in usage and INPUT[1] not in usage:
+        counted = openai_fees.counted_otherwise(usage, endpoint)
+        if counted:
+            return _terms((*counted, *openai_fees.tools(stated)), stated, 0)
     total_in = require(usage, *INPUT)
     quantities = [
         *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
@@ -89,21 +93,22 @@ def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
 
 def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpoint: str) -> list[Quantity]:
     """The input by modality, what was read from a cache apart; cached tokens are text where nothing else is said."""
-    kinds = ("audio", "image") if endpoint.startswith(IMAGES_APART) else ("audio",)
+    kinds = KINDS if endpoint.startswith(IMAGES_APART) else KINDS[:1]
     split = as_mapping(into.get("cached_tokens_details"))
     cached, written = count(into, "cached_tokens") or 0, count(into, "cache_write_tokens") or 0
-    parts: list[Quantity] = []
+    parts: list[tuple[str, int]] = []
     fresh, cached_text = total - cached - written, cached
-    for kind in kinds:
-        both, read = count(into, f"{kind}_tokens") or 0, count(split, f"{kind}_tokens") or 0
+    for kind, name, component, cached_component in kinds:
+        both, read = count(into, name) or 0, count(split, name) or 0
         if read > both:
             raise InvalidUsage(f"cached {kind} tokens exceed the {both} {kind} tokens of the input")
-        parts += [_tokens(f"input_{kind}", both - read), _tokens(f"input_{kind}_cached", read)]
+        parts += [(component, both - read), (cached_component, read)]
         fresh, cached_text = fresh - (both - read), cached_text - read
     if fresh < 0 or cached_text < 0:
-        raise InvalidUsage(f"cached, written and {' and '.join(kinds)} tokens exceed the input of {total} tokens")
-    text = [_tokens("input_uncached", fresh), _tokens("input_cached", cached_text)]
-    return [*text, *_writes(into, written, as_text(stated.get("cache_ttl"))), *parts]
+        apart = " and ".join(kind for kind, *_ in kinds)
+        raise InvalidUsage(f"cached, written and {apart} tokens exceed the input of {total} tokens")
+    writes = _writes(into, written, as_text(stated.get("cache_ttl")))
+    return tokens(("input_uncached", fresh), ("input_cached", cached_text), *writes, *parts)
 
 
 def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]:
@@ -116,25 +121,25 @@ def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]
         image = total - (count(out, "text_tokens") or 0) if endpoint.startswith("images.") else 0
     if audio + image > total or image < 0:
         raise InvalidUsage(f"audio and image tokens exceed the output of {total} tokens")
-    return [_tokens("output", total - audio - image), _tokens("output_audio", audio), _tokens("output_image", image)]
+    return tokens(("output", total - audio - image), ("output_audio", audio), ("output_image", image))
 
 
 def _details(usage: RawUsage, *names: str) -> Mapping[str, Any]:
-    return next((d for n in names if (d := as_mapping(usage.get(n)))), {})
+    for name in names:
+        details = as_mapping(usage.get(name))
+        if details:
+            return details
+    return {}
 
 
-def _tokens(component: str, amount: int, assumption: str | None = None) -> Quantity:
-    return Quantity(component, Decimal(amount), assumption=assumption)
-
-
-def _writes(into: Mapping[str, Any], written: int, ttl: str | None) -> list[Quantity]:
+def _writes(into: Mapping[str, Any], written: int, ttl: str | None) -> list[tuple[str, int]]:
     """Cache writes by how long they are kept, which usage tells in newer answers and the request in older ones."""
     split = as_mapping(into.get("cache_write_tokens_details"))
     if split:
         parts = [(component, count(split, name) or 0) for name, component in CACHE_WRITE_TTLS]
         if sum(n for _, n in parts) == written:
-            return [_tokens(component, n) for component, n in parts]
-    return [_tokens(CACHE_WRITES.get(ttl, f"cache_write_{ttl}"), written)]
+            return parts
+    return [(CACHE_WRITES.get(ttl, f"cache_write_{ttl}"), written)]
 
 
 def _terms(quantities: tuple[Quantity, ...], stated: Mapping[str, Any], total_in: int) -> Billing:

@@ -10,7 +10,8 @@ of calling. Examples, `llmtrace demo` and the tests use it:
 It answers chat completions, responses (streamed, in the background, fetched again, compacted), text completions and
 embeddings, the same under Azure's paths (`AzureOpenAI(azure_endpoint=sim.azure_endpoint, ...)`), and messages with
 their server tools, token counts and the older completions. A response in the background is queued when it is made, in
-progress when it is first fetched, and completed from the second time on.
+progress when it is first fetched, and completed from the second time on. So is a batch, of files (OpenAI) or of
+messages (Anthropic), with its results; one that is cancelled, or that `expire_batch` names, leaves half of them undone.
 
 Google's answers and embeddings are at `genai.Client(http_options={"base_url": sim.google_base_url}, ...)`, Mistral's
 chat and embeddings at `server_url=sim.mistral_server_url`, Cohere's, and its ranking, at

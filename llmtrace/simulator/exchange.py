@@ -5,6 +5,8 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from email import message_from_bytes
+from email.policy import HTTP
 from threading import Event as Flag
 from typing import Any
 from urllib.parse import parse_qsl
@@ -60,7 +62,8 @@ class Exchange:
         """Answer the request with the body RAW; a client that leaves is noted in the log."""
         record = self._record
         pairs = tuple(parse_qsl(record.query))
-        asked = Asked(record.method, record.path, dict(pairs), record.headers, _parse(raw), pairs)
+        body = _parse(raw, record.headers)
+        asked = Asked(record.method, record.path, dict(pairs), record.headers, body, pairs)
         target = self._protocol.target(asked)
         fault = self._state.faults.take(target, self._record.number)
         self._change(
@@ -110,7 +113,7 @@ class Exchange:
             return self.refuse(problem, Fault.status(429, retry_after_s=bucket.wait_s).retry_headers())
         limits.requests.spend(1)
         self._wire.wait(self._latency())
-        request = Request.of(asked, self._state.seed, self._state.ids, self._dictated(target))
+        request = replace(self._request(self._protocol, asked), ask=self._reply_in_batch)
         reply = self._protocol.reply(request)
         limits.spend_tokens(reply.input_tokens, reply.output_tokens)
         self._change(response_id=reply.response_id, usage=reply.usage)
@@ -119,8 +122,16 @@ class Exchange:
             return self._stream(request, reply, fault)
         return self._send(reply, fault)
 
-    def _dictated(self, target: Target) -> Answer | None:
-        if not self._protocol.speaks:
+    def _reply_in_batch(self, protocol: Protocol, asked: Asked) -> Reply:
+        reply = protocol.reply(self._request(protocol, asked))
+        self._state.ledger.note(protocol.name, self._record.received_at, asked, reply, batch=True)
+        return reply
+
+    def _request(self, protocol: Protocol, asked: Asked) -> Request:
+        return Request.of(asked, self._state.seed, self._state.ids, self._dictated(protocol, protocol.target(asked)))
+
+    def _dictated(self, protocol: Protocol, target: Target) -> Answer | None:
+        if not protocol.speaks:
             return None
         answer = self._state.answers.take(target)
         usage = self._state.usages.get(target.model or "")
@@ -130,10 +141,10 @@ class Exchange:
 
     def _send(self, reply: Reply, fault: Fault) -> None:
         body = without_usage(reply.body) if fault.omits_usage else reply.body
-        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+        data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() if reply.raw is None else reply.raw
         self._wire.send(
             200,
-            {**JSON_HEADERS, **self._headers(200)},
+            {"content-type": reply.content_type, **self._headers(200)},
             data[: len(data) // 2] if fault.is_malformed else data,
             has_usage=reply.usage is not None and not (fault.omits_usage or fault.is_malformed),
             is_gzipped=self._is_gzipped(fault),
@@ -182,11 +193,26 @@ class Exchange:
         self._state.log.change(self._record, **values)
 
 
-def _parse(raw: bytes) -> Any:
+def _parse(raw: bytes, headers: Mapping[str, str]) -> Any:
+    content_type = headers.get("content-type", "")
+    if content_type.startswith("multipart/form-data"):
+        return _parse_form(raw, content_type)
     try:
         return json.loads(raw)
     except ValueError:
         return None
+
+
+def _parse_form(raw: bytes, content_type: str) -> dict[str, Any]:
+    """The fields of a form; a file is its name and content."""
+    fields: dict[str, Any] = {}
+    for part in message_from_bytes(b"content-type: " + content_type.encode() + b"\r\n\r\n" + raw, policy=HTTP).walk():
+        name, filename = part.get_param("name", header="content-disposition"), part.get_filename()
+        if name is not None:
+            content = part.get_payload(decode=True)
+            assert isinstance(content, bytes)
+            fields[str(name)] = {"filename": filename, "content": content} if filename is not None else content.decode()
+    return fields
 
 
 def _break(event: Event) -> Event:

@@ -77,8 +77,8 @@ class Ledger:
     _billed_ids: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, provider: str, at: datetime, asked: Asked, reply: Reply) -> None:
-        """Charge for REPLY to what was ASKED AT; a response that is told again is charged once.
+    def note(self, provider: str, at: datetime, asked: Asked, reply: Reply, *, batch: bool = False) -> None:
+        """Charge for REPLY to what was ASKED AT, in a BATCH or not; a response that is told again is charged once.
 
         Azure's OpenAI is on Microsoft's bill, which nobody serves here.
         """
@@ -92,6 +92,7 @@ class Ledger:
             model,
             read_counts(provider, reply.usage),
             str(tier or STANDARD[provider]),
+            batch,
             is_embedding=asked.path.endswith("/embeddings"),
             scope=asked.headers.get("openai-project") if provider == OPENAI else None,
         )

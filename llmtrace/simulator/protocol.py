@@ -3,7 +3,7 @@
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +15,7 @@ from llmtrace.simulator.text import compact, draw_id, seeded
 JSON = dict[str, Any]
 # How a request is delivered does not change what the model says.
 DELIVERY = frozenset({"stream", "stream_options"})
+UPLOADED = frozenset({"file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,18 @@ class Request:
     ids: random.Random
     created: int
     answer: Answer | None = None
+    ask: "Callable[[Protocol, Asked], Reply] | None" = None
 
     @classmethod
     def of(cls, asked: Asked, seed: int, ids: random.Random, answer: Answer | None) -> "Request":
         """What was ASKED under SEED, now."""
-        said = compact({key: value for key, value in asked.fields.items() if key not in DELIVERY})
+        said = compact({key: value for key, value in asked.fields.items() if key not in DELIVERY | UPLOADED})
         return cls(asked, seeded(seed, said), ids, int(time.time()), answer)
+
+    def within(self, protocol: "Protocol", asked: Asked) -> "Reply":
+        """The reply of PROTOCOL to what is ASKED as one of a batch."""
+        assert self.ask is not None
+        return self.ask(protocol, asked)
 
     @property
     def body(self) -> Mapping[str, Any]:
@@ -90,13 +97,16 @@ class Request:
 class Reply:
     """A complete answer; its stream is made from it, so that both say the same.
 
-    `usage` is None where the answer tells none. The tokens count against the limits.
+    `usage` is None where the answer tells none. The tokens count against the limits. `raw`: what is sent in place of
+    the body, of another `content_type`.
     """
 
     body: JSON
     usage: Mapping[str, Any] | None = None
     input_tokens: int = 0
     output_tokens: int = 0
+    raw: bytes | None = None
+    content_type: str = "application/json"
 
     @property
     def response_id(self) -> str | None:

@@ -9,9 +9,11 @@ from typing import Any, Self
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.anthropic import Messages
 from llmtrace.simulator.anthropic_admin import CostReport, UsageReport
+from llmtrace.simulator.anthropic_batches import MessageBatches
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
+from llmtrace.simulator.batches import BatchBook
 from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
@@ -24,22 +26,26 @@ from llmtrace.simulator.mistral import Mistral
 from llmtrace.simulator.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from llmtrace.simulator.openai import ChatCompletions
 from llmtrace.simulator.openai_admin import CompletionsUsage, Costs, EmbeddingsUsage
+from llmtrace.simulator.openai_batches import Batches
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
+from llmtrace.simulator.openai_files import Files
 from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.protocol import Protocol
 from llmtrace.simulator.rates import Charge
 from llmtrace.simulator.script import Script
 
 
-def make_openai() -> tuple[Protocol, ...]:
-    """The endpoints of OpenAI, each with a cold cache and nothing stored."""
-    return ChatCompletions(), Completions(), Embeddings(), *make_responses()
+def make_openai(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of OpenAI, each with a cold cache and nothing stored, but batches and files in BOOK."""
+    endpoints = (ChatCompletions(), Completions(), Embeddings(), *make_responses())
+    return (*endpoints, Files(book), Batches(book, endpoints))
 
 
-def make_anthropic() -> tuple[Protocol, ...]:
-    """The endpoints of Anthropic, with a cold cache."""
-    return Messages(), CountTokens(), Complete()
+def make_anthropic(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of Anthropic, with a cold cache, and batches in BOOK."""
+    messages = Messages()
+    return messages, CountTokens(), Complete(), MessageBatches(book, messages)
 
 
 def make_others() -> tuple[Protocol, ...]:
@@ -91,6 +97,7 @@ class Simulator:
     ) -> None:
         """Set up what `start` starts."""
         faults: Script[Fault] = Script()
+        self._batches = BatchBook()
         ledger = Ledger()
         self._state = State(
             seed=seed,
@@ -99,10 +106,10 @@ class Simulator:
             enforces_limits=enforce_limits,
             compresses=compress,
             protocols=(
-                *map(Azure, make_openai()),
+                *map(Azure, make_openai(self._batches)),
                 *make_others(),
-                *make_openai(),
-                *make_anthropic(),
+                *make_openai(self._batches),
+                *make_anthropic(self._batches),
                 *make_admin(ledger),
             ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
@@ -223,6 +230,10 @@ class Simulator:
             self._state.usages.pop(model, None)
         else:
             self._state.usages[model] = dict(usage)
+
+    def expire_batch(self, id_: str) -> None:
+        """Let the batch ID_ expire when it is next fetched, with the first half of its requests answered."""
+        self._batches.expiring.add(id_)
 
     def bill(
         self,

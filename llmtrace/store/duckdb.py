@@ -13,11 +13,13 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from llmtrace import semconv
 from llmtrace.errors import QueryError, StoreError
 from llmtrace.store import rows
 from llmtrace.store.base import (
@@ -169,6 +171,8 @@ class DuckStore:
         if not keys:
             return set()
         times = [rows.moment(span.start_ns) for span, _ in batch.spans]
+        if any(semconv.BATCH_CUSTOM_ID in span.attributes for span, _ in batch.spans):
+            times += [datetime.min, datetime.max]  # results that are read again may be timed otherwise
         found = self._connection.execute(
             "SELECT s.trace_id, s.span_id FROM spans s JOIN (SELECT unnest(?) AS trace_id, unnest(?) AS span_id) b "
             "ON s.trace_id = b.trace_id AND s.span_id = b.span_id WHERE s.started_at BETWEEN ? AND ?",

@@ -69,7 +69,7 @@ class Sighting:
     operation: str
     response_id: str | None
     request_id: str | None
-    duration_s: float
+    duration_s: float | None
     status: str
     http_status: int | None
     request_model: str | None
@@ -89,7 +89,7 @@ class Sighting:
     @property
     def ended_at(self) -> datetime:
         """When the call was over."""
-        return self.started_at + timedelta(seconds=self.duration_s)
+        return self.started_at + timedelta(seconds=self.duration_s or 0)
 
     @property
     def numbers(self) -> tuple[Any, ...]:

@@ -86,7 +86,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         call.span_id,
         call.parent_span_id,
         moment(call.started_at_ns),
-        call.duration_s,
+        call.duration_s if call.batch is None else None,
         call.ttft_s if call.ttft_s is not None else call.time_to_first_chunk_s,
         priced.service,
         priced.environment,
@@ -129,6 +129,7 @@ def call_row(priced: PricedCall, revision: int, priced_at: datetime) -> tuple[An
         priced_at,
         revision,
         priced.duplicate_of,
+        call.batch.id if call.batch is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llmtrace import codec, dialects, semconv, wire
+from llmtrace import codec, dialects, otlp_bytes, semconv, wire
 from llmtrace.dialects import attribution, base, otel
 from llmtrace.dialects import openinference as inference
 from llmtrace.dialects import openllmetry as traceloop
@@ -110,7 +110,7 @@ def foreign(draw: st.DrawFn) -> Span:
 @settings(max_examples=400, deadline=None)
 @given(foreign())
 def test_a_span_that_came_over_the_wire_is_read_without_an_error(span: Span) -> None:
-    [arrived] = wire.decode(wire.encode([span]))
+    [arrived] = wire.decode(otlp_bytes.encode([span]))
     reading = dialects.read(arrived)
     if reading is not None:
         again = codec.encode(reading.call)
@@ -126,7 +126,7 @@ def test_whatever_comes_is_stored_and_accounted_for(
     counter, writer = CounterFile(folder, "app", "svc"), JournalWriter(folder, "app")
     counter.write(len(spans), {})
     for span in spans:
-        writer.append(wire.encode([span]), 1)
+        writer.append(otlp_bytes.encode([span]), 1)
     store = DuckStore(folder / "t.duckdb")
     try:
         Ingester(store, folder, BOOK).run()
@@ -169,7 +169,7 @@ POISONS: dict[str, tuple[str, Any]] = {
 def test_a_poisonous_value_costs_itself_alone(tmp_path: Path, scope: str, poison: str) -> None:
     name, value = POISONS[poison]
     said = {name: value, semconv.ATTEMPT_OUTCOMES: ("500", "200")}
-    [arrived] = wire.decode(wire.encode([otel_new(1, scope=scope, attributes=said)]))
+    [arrived] = wire.decode(otlp_bytes.encode([otel_new(1, scope=scope, attributes=said)]))
     priced = price_span(BOOK, arrived)
     assert priced is not None
     store = DuckStore(tmp_path / "t.duckdb")
@@ -203,7 +203,7 @@ def test_a_span_that_defeats_its_reader_is_rejected_alone_and_counted(
     counter, writer = CounterFile(tmp_path / "journal", "app", "svc"), JournalWriter(tmp_path / "journal", "app")
     counter.write(3, {})
     for span in (otel_new(1), otel_new(2, scope="bad"), otel_new(3)):
-        writer.append(wire.encode([span]), 1)
+        writer.append(otlp_bytes.encode([span]), 1)
     store = DuckStore(tmp_path / "t.duckdb")
     Ingester(store, tmp_path / "journal", BOOK).run()
     figures = summarise(store.progress().processes, read_counters(tmp_path / "journal"))

@@ -10,7 +10,7 @@ import pytest
 from foreign_spans import anthropic_sdk, openinference, openllmetry, otel_new, otel_old
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.ingest import Ingester, summarise
 from llmtrace.journal import CounterFile, JournalWriter, read_counters
 from llmtrace.model import Request, Response, Span, Usage
@@ -39,7 +39,7 @@ class Home:
             self.ended += len(batch)
             self.counter.write(self.ended, {})
             self.writer.append(
-                wire.encode(batch),
+                otlp_bytes.encode(batch),
                 len(batch),
             )
             assert all(s.scope == scope for s in batch)

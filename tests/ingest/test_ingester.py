@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.errors import StoreError
 from llmtrace.ingest import Ingester, Summary, summarise
 from llmtrace.journal import CounterFile, JournalWriter, list_segments, read_counters
@@ -35,7 +35,7 @@ class App:
     def send(self, spans: list[Span]) -> None:
         self.ended += len(spans)
         self.counter.write(self.ended, {})
-        self.writer.append(wire.encode(spans), len(spans))
+        self.writer.append(otlp_bytes.encode(spans), len(spans))
 
     def exit(self) -> None:
         self.writer.close()

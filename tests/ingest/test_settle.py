@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from samples import make_call
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.ingest import Ingester
 from llmtrace.journal import JournalWriter
 from llmtrace.model import Call, Request, Response, Span, Usage
@@ -31,7 +31,7 @@ class Home:
         self.store = DuckStore(self.path)
 
     def ingest(self, *spans: Span) -> None:
-        self.writer.append(wire.encode(list(spans)), len(spans))
+        self.writer.append(otlp_bytes.encode(list(spans)), len(spans))
         Ingester(self.store, self.journal, load_book()).run()
 
     def rows(self, relation: str = "calls") -> list[dict[str, Any]]:

@@ -166,7 +166,7 @@ def test_reported_cost_of_a_broken_off_answer_is_a_lower_bound() -> None:
         ("gcp.gemini", "gemini-2.5-flash", {"service_tier": "hyper"}, "service_tier=hyper"),
         ("gcp.gemini", "gemini-2.5-flash", {"region": "eu"}, "region=eu"),
         ("gcp.gemini", "gemini-0", {}, "gemini-0"),
-        ("gcp.vertex_ai", "gemini-2.5-flash", {}, "gcp.vertex_ai"),
+        ("gcp.gen_ai", "gemini-2.5-flash", {}, "gcp.gen_ai"),
         ("aws.bedrock", "sa.amazon.nova-lite-v1:0", {}, "region=sa"),
         ("mistral_ai", "mistral-large-2411", {"batch": True}, "batch=True"),
         ("deepseek", "deepseek-chat", {}, "deepseek-chat"),

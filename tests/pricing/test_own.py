@@ -13,7 +13,7 @@ from samples import make_call
 
 from llmtrace.errors import OwnPricesError
 from llmtrace.model import Cost, Request, Response, Usage
-from llmtrace.pricing import CurrentPrices, PriceBook, PricingFacts, load_book, price_call, price_usage
+from llmtrace.pricing import CurrentPrices, PriceBook, PricingFacts, load_book, price, price_call, price_usage
 from llmtrace.pricing.fallback import load_fallback
 from llmtrace.pricing.own import BOOK_SCHEMA, SCHEMA, add_own, read_own
 
@@ -426,3 +426,17 @@ def test_what_was_in_force_stays_so_for_processes_that_come_after_the_mistake(tm
     file.unlink()
     assert CurrentPrices(tmp_path, keeps_copy=True).book() is load_book()
     assert not copy.exists()
+
+
+def test_price_reads_your_own_prices_and_each_change_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMTRACE_HOME", str(tmp_path))
+    monkeypatch.delenv("LLMTRACE_PRICES", raising=False)
+
+    def now() -> Cost:
+        return price(USAGE, "openai", "gpt-4o-2024-08-06", JUNE)
+
+    assert (now().total_usd, set(layers(now()).values())) == (BOOK_PRICE, {"book"})
+    (tmp_path / "prices.yaml").write_text("free: [{provider: openai, note: a gift}]")
+    assert (now().status, now().total_usd, now().reason) == ("not_billed", 0, "free by your own prices: a gift")
+    (tmp_path / "prices.yaml").unlink()
+    assert now().total_usd == BOOK_PRICE

@@ -161,7 +161,7 @@ def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected:
         ("/v1/messages", "messages"),
         ("/v1/messages?beta=true", "messages"),
         ("/v1/messages/count_tokens", None),
-        ("/v1/messages/batches", None),
+        ("/v1/messages/batches", "messages.batches.create"),
         ("/v1/complete", "complete"),
     ],
 )

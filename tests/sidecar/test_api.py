@@ -16,7 +16,7 @@ from samples import make_call
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from llmtrace import codec, wire
+from llmtrace import codec, otlp_bytes
 from llmtrace.client import Client
 from llmtrace.errors import ConfigError, QueryError
 from llmtrace.journal import CounterFile, JournalWriter, journal_folder
@@ -66,7 +66,7 @@ def write_journal(home: Path, *numbers: int) -> None:
     name = f"app-{numbers[0]}"
     counter, writer = CounterFile(folder, name, None), JournalWriter(folder, name)
     counter.write(len(numbers), {})
-    writer.append(wire.encode([codec.to_span(make_call(n), {}) for n in numbers]), len(numbers))
+    writer.append(otlp_bytes.encode([codec.to_span(make_call(n), {}) for n in numbers]), len(numbers))
     writer.close()
     counter.close()
 

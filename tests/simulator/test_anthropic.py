@@ -407,7 +407,7 @@ def test_what_is_not_json_or_comes_without_a_key_is_refused(sim: Simulator) -> N
 
 def test_an_unknown_path_is_not_found(client: Anthropic) -> None:
     with pytest.raises(anthropic.NotFoundError) as caught:
-        client.messages.batches.list()
+        client.models.list()
     assert error_type(caught.value) == "not_found_error"
 
 
