@@ -74,7 +74,9 @@ def _seconds(invocation: Invocation, moment: int) -> float:
 
 
 def _plain_headers(headers: Any) -> dict[str, str]:
-    """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
+    """HEADERS as a dictionary with lower-case names: each look-up in httpx's own searches the whole list."""
+    if not hasattr(headers, "raw"):
+        return {str(name).lower(): str(value) for name, value in headers.items()}
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
 
 
@@ -93,6 +95,8 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
     if invocation.status == "error":
         return "error", error_name(invocation.error, invocation.family)
     reported = invocation.fold.error if invocation.fold is not None else response.error
+    if reported is None and invocation.http_status is not None and invocation.http_status >= 400:
+        reported = str(invocation.http_status)
     return ("error", reported) if reported is not None else (invocation.status, None)
 
 

@@ -25,6 +25,8 @@ TOOL_CONDITIONS = {
     "file_search": "file_search_calls",
     "code_interpreter": "code_interpreter_calls",
     "image_generation": "image_generation_calls",
+    "grounded_prompts": "grounded_prompts",
+    "grounding_queries": "grounding_queries",
 }
 
 
@@ -82,7 +84,8 @@ def _counts_output(call: Call) -> bool:
         return True
     if not counts_tokens(usage):
         return True
-    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
+    total = usage.get("total_tokens", usage.get("totalTokenCount"))
+    return call.usage.input_tokens is not None and total == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:

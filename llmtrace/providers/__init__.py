@@ -9,11 +9,15 @@ from functools import lru_cache
 from llmtrace.providers import (
     anthropic,
     bedrock_usage,
+    cohere,
     cohere_usage,
     deepseek_usage,
+    google,
     google_usage,
     groq_usage,
+    mistral,
     mistral_usage,
+    ollama,
     openai,
     openrouter_usage,
     perplexity_usage,
@@ -36,7 +40,14 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    openai.FAMILY,
+    anthropic.FAMILY,
+    google.FAMILY,
+    mistral.FAMILY,
+    cohere.FAMILY,
+    ollama.FAMILY,
+)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,

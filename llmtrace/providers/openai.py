@@ -56,6 +56,8 @@ HOSTS: tuple[tuple[str, str], ...] = (
     ("api.fireworks.ai", "fireworks_ai"),
     ("generativelanguage.googleapis.com", "gcp.gemini"),
 )
+# Who also answers in this protocol, but first in one of its own.
+WITH_AN_SDK = frozenset({"gcp.gemini", "mistral_ai"})
 AZURE_CLIENTS = frozenset({"AzureOpenAI", "AsyncAzureOpenAI", "_AzureModuleClient"})
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
@@ -100,7 +102,7 @@ def _duration_s(text: str) -> float | None:
 
 FAMILY = Family(
     sdk="openai",
-    providers=frozenset({provider for _, provider in HOSTS}),
+    providers=frozenset({provider for _, provider in HOSTS}) - WITH_AN_SDK,
     endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
     read_error=openai_chat.read_error,

@@ -23,7 +23,6 @@ from llmtrace.simulator.wire import ClientLeft, Wire
 
 Latency = float | Mapping[str, float] | Callable[[str, random.Random], float]
 JSON_HEADERS = {"content-type": "application/json"}
-STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 NO_FAULT = Fault()
 
 
@@ -162,7 +161,8 @@ class Exchange:
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s
-        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=self._is_gzipped(fault))
+        headers = {"content-type": self._protocol.stream_type, "cache-control": "no-cache", **self._headers(200)}
+        self._wire.open(200, headers, is_gzipped=self._is_gzipped(fault))
         for index, event in enumerate(events[: fault.cut_after]):
             self._wire.wait(delay if index else 0.0)
             is_last = index == len(events) - 1 and fault.cut_after is None

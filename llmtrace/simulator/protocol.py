@@ -126,13 +126,15 @@ class Event:
 class Protocol(ABC):
     """One endpoint of a provider's API: what it accepts, answers and refuses.
 
-    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request.
+    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request, as
+    `stream_type`.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     speaks: bool = True
     streams: bool = True
+    stream_type: str = "text/event-stream; charset=utf-8"
 
     def serves(self, method: str, path: str) -> bool:
         """Whether a request of METHOD to PATH is this endpoint's."""
