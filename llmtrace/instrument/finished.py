@@ -18,8 +18,12 @@ def to_call(invocation: Invocation) -> Call:
     _read_body(invocation, headers)
     fold, family, scope = invocation.fold, invocation.family, invocation.scope
     response = fold.response() if fold is not None else invocation.response or Response()
+    request, response = quietly(family.complete, invocation.request, response, headers) or (
+        invocation.request,
+        response,
+    )
     status, error_type = _outcome(invocation, response)
-    usage, source, complete = _count(invocation, response, status)
+    usage, source, complete = _count(invocation, request.provider, response, status)
     feature = scope.feature if scope is not None else None
     return Call(
         trace_id=invocation.trace_id,
@@ -29,7 +33,7 @@ def to_call(invocation: Invocation) -> Call:
         duration_s=_seconds(invocation, invocation.ended_at),
         ttft_s=_seconds(invocation, invocation.spoke_at) if invocation.spoke_at else None,
         time_to_first_chunk_s=_seconds(invocation, invocation.first_chunk_at) if invocation.first_chunk_at else None,
-        request=invocation.request,
+        request=request,
         response=response,
         status=status,
         usage=usage,
@@ -79,10 +83,12 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
     return ("error", reported) if reported is not None else (invocation.status, None)
 
 
-def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
+def _count(
+    invocation: Invocation, provider: str, response: Response, status: CallStatus
+) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    meaning = find_usage(invocation.request.provider) or invocation.family
+    meaning = find_usage(provider) or invocation.family
     partial = quietly(meaning.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True

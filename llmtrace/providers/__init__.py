@@ -15,6 +15,7 @@ from llmtrace.providers import (
     mistral_usage,
     openai,
     openrouter_usage,
+    other_usage,
     perplexity_usage,
     xai_usage,
 )
@@ -47,6 +48,7 @@ USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     cohere_usage.FAMILY,
     openrouter_usage.FAMILY,
     perplexity_usage.FAMILY,
+    other_usage.FAMILY,
 )
 
 

@@ -32,6 +32,7 @@ def normalise(usage: RawUsage) -> Usage:
 
     Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
     """
+    usage = _as_own(usage)
     turns = [usage, *_billed_apart(usage)]
     fresh = read_count(usage, "input_tokens")
     inputs = [read_count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
@@ -65,7 +66,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         InvalidUsage: a count is negative, or there is no input count.
     """
     session = as_mapping(usage.get("session"))
-    usage = session or usage
+    usage = _as_own(session or usage)
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
     quantities = _turn(usage, None)
@@ -92,6 +93,15 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         committed=tier == "priority",
         refused=refused,
     )
+
+
+def _as_own(usage: RawUsage) -> RawUsage:
+    """USAGE under Anthropic's names: endpoints that are compatible with OpenAI's have others."""
+    if "prompt_tokens" not in usage:
+        return usage
+    total, cached = usage["prompt_tokens"], as_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
+    fresh = total - cached if isinstance(total, int) and isinstance(cached, int) else total
+    return {"input_tokens": fresh, READ: cached, "output_tokens": usage.get("completion_tokens")}
 
 
 def _turn(turn: Mapping[str, Any], model: str | None) -> list[Quantity]:

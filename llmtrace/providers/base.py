@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
+from llmtrace.model import Content, Quantity, RawUsage, Request, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
@@ -110,9 +110,17 @@ class UsageFamily:
     read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
 
 
+def as_they_are(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:
+    """REQUEST and RESPONSE: HEADERS add nothing to them."""
+    return request, response
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family(UsageFamily):
-    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol."""
+    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol.
+
+    `complete` adds to a request and its response what the whole answer tells, the headers included.
+    """
 
     sdk: str
     endpoints: tuple[Endpoint, ...]
@@ -121,6 +129,7 @@ class Family(UsageFamily):
     read_rate_limits: Callable[[Mapping[str, str]], dict[str, float]]
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
+    complete: Callable[[Request, Response, Mapping[str, str]], tuple[Request, Response]] = as_they_are
 
 
 def as_int(value: Any) -> int | None:
