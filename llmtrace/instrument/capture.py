@@ -16,17 +16,16 @@ from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.outgoing import OutgoingBaggage
 from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.registry import SEAMS, Patches
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
-from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
-from llmtrace.providers import FAMILIES, find_family
+from llmtrace.providers import find_family
 
 if TYPE_CHECKING:
     from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
-BASE_CLIENT = "{sdk}._base_client"
 log = logging.getLogger("llmtrace")
 
 
@@ -86,8 +85,9 @@ class Capture:
     def repatch(self) -> None:
         """Patch the SDKs where they are not patched."""
         if self._imports is None:
-            sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
-            self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
+            wanted = self.settings.providers
+            modules = [module for sdk, module, _ in SEAMS if wanted is None or sdk in wanted]
+            self._imports = PatchOnImport(modules, self._patch)
             self._imports.install()
             if baggage_hosts():
                 self._http_imports = PatchOnImport(outgoing.MODULES, self._patch_http)
@@ -134,11 +134,12 @@ class Capture:
         return self._shipper is None or self._shipper.flush(self.pipeline.process, deadline)
 
     def _patch(self, module: ModuleType) -> None:
-        family = find_family(module.__name__.partition(".")[0])
-        if family is not None:
-            self._patches.append(Patches(module, family, self))
-            if self.shared_spans is not None:
-                self._silenced.append(SilencedTracing(module))
+        for sdk, name, make_patches in SEAMS:
+            family = find_family(sdk)
+            if name == module.__name__ and family is not None:
+                self._patches.append(make_patches(module, family, self))
+                if self.shared_spans is not None:
+                    self._silenced.append(SilencedTracing(module))
 
     def _patch_http(self, module: ModuleType) -> None:
         self._outgoing.append(OutgoingBaggage(module))

@@ -9,10 +9,12 @@ from traceback import walk_tb
 
 from llmtrace.providers import Family
 
-# Of httpx and httpx2: raised before a byte of the request went out, so that nothing can have been billed.
+# Exceptions of a connection that was there, or might have been.
+BROKEN = frozenset({"APIConnectionError", "TransportError", "ConnectionError", "HTTPClientError", "ProtocolError"})
+# Of httpx, httpx2 and botocore: raised before a byte of the request went out, so that nothing can have been billed.
 BEFORE_SENDING = frozenset({
     "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError", "LocalProtocolError",
-    "InvalidURL",
+    "InvalidURL", "EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError",
 })  # fmt: skip
 
 
@@ -20,14 +22,14 @@ def error_name(error: BaseException | None, family: Family) -> str:
     """The name of ERROR."""
     if error is None:
         return "unknown"
-    body = getattr(error, "body", None)
-    named = family.read_error(body) if isinstance(body, Mapping) else None
+    body = next((b for name in ("body", "response") if isinstance(b := getattr(error, name, None), Mapping)), None)
+    named = family.read_error(body) if body is not None else None
     if named is not None:
         return named
     classes = {c.__name__ for c in type(error).__mro__}
     if any("Timeout" in name for name in classes):
         return "timeout"
-    if classes & {"APIConnectionError", "ConnectionError", "TransportError"}:
+    if classes & BROKEN:
         return "connection_error"
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and status >= 400:
@@ -55,9 +57,7 @@ def may_have_been_sent(error: BaseException | None) -> bool:
     """
     if error is None or not isinstance(error, Exception):
         return True
-    broke = bool(
-        {c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"}
-    )
+    broke = bool({c.__name__ for c in type(error).__mro__} & BROKEN)
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__ in BEFORE_SENDING:

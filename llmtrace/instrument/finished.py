@@ -1,5 +1,7 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from llmtrace.instrument.body import BodyReader
@@ -9,6 +11,7 @@ from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
+from llmtrace.providers.base import as_mapping
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -16,6 +19,7 @@ def to_call(invocation: Invocation) -> Call:
     headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
     headers = headers or {}
     _read_body(invocation, headers)
+    quietly(_read_request, invocation)
     fold, family, scope = invocation.fold, invocation.family, invocation.scope
     response = fold.response() if fold is not None else invocation.response or Response()
     request, response = quietly(family.complete, invocation.request, response, headers) or (
@@ -62,6 +66,8 @@ def _seconds(invocation: Invocation, moment: int) -> float:
 
 def _plain_headers(headers: Any) -> dict[str, str]:
     """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
+    if isinstance(headers, dict):
+        return {name.lower(): value for name, value in headers.items()}
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
 
 
@@ -73,6 +79,16 @@ def _read_body(invocation: Invocation, headers: dict[str, str]) -> None:
         quietly(reader.finish)
         # Nobody saw when it arrived.
         invocation.first_chunk_at = invocation.spoke_at = 0
+
+
+def _read_request(invocation: Invocation) -> None:
+    """Read the body of a request that is sent as it stands, which the calling thread did not take apart."""
+    if invocation.unread_request is None:
+        return
+    body, endpoint = as_mapping(json.loads(invocation.unread_request)), invocation.endpoint
+    told = {name: value for name, value in endpoint.read_request(body).items() if value is not None}
+    invocation.request = replace(invocation.request, **told)
+    invocation.prompt = endpoint.prompt_texts(body) if invocation.fold is not None else []
 
 
 def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, str | None]:

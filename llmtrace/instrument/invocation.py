@@ -25,7 +25,7 @@ from llmtrace.providers.base import no_content
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
 # What is put on a response while it is open, and taken away again.
-HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
+HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
 
 class Sink(Protocol):
@@ -33,6 +33,16 @@ class Sink(Protocol):
 
     def put(self, invocation: "Invocation") -> None:
         """Take INVOCATION, without waiting and without raising."""
+
+
+class Reader(Protocol):
+    """What reads the bytes of a response that the caller reads."""
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next PIECE."""
+
+    def finish(self) -> None:
+        """The caller has read to the end, or as far as it will."""
 
 
 class Shared(Protocol):
@@ -51,7 +61,7 @@ class Invocation:
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
         "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
         "response", "response_bytes", "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at",
-        "started", "started_at_ns", "status", "trace_id", "was_shown",
+        "started", "started_at_ns", "status", "trace_id", "unread_request", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -83,12 +93,13 @@ class Invocation:
         self.retries: list[Attempt] = []
         self._pending_outcome: str | None = None
         self.response: Response | None = None
-        self.reader: BodyReader | None = None
+        self.reader: Reader | None = None
         self.headers: Mapping[str, str] | None = None
         self.http_status: int | None = None
         self.first_chunk_at = self.spoke_at = self.ended_at = 0
         self.events: list[Any] = []
         self.request_bytes: bytes | None = None
+        self.unread_request: bytes | str | None = None
         self.response_bytes: bytes | None = None
         self._open: tuple[int, weakref.ref[Any], weakref.finalize[..., Any], dict[int, Invocation]] | None = None
         self.http_response: Any = None
@@ -152,12 +163,16 @@ class Invocation:
         IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
         SDK's parser finds nothing to show.
         """
-        finalizer = weakref.finalize(response, self.close)
-        self._open = (id(response), weakref.ref(response), finalizer, registry)
+        self.hold(response, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take)
+
+    def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
+        """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""
+        finalizer = weakref.finalize(response, self.close)
+        self._open = (id(response), weakref.ref(response), finalizer, registry)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
@@ -195,7 +210,7 @@ class Invocation:
         self.error = error
         self._finish_body()
         response = getattr(error, "response", None)
-        if response is not None:
+        if hasattr(response, "status_code"):
             self.headers = getattr(response, "headers", None)
             self.http_status = getattr(response, "status_code", None)
         if self.captures and self.request_bytes is None:
@@ -236,7 +251,8 @@ class Invocation:
     @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
-        return 2048 + len(self.request_bytes or b"") + len(self.response_bytes or b"") + 256 * len(self.events)
+        kept = sum(len(b) for b in (self.request_bytes, self.unread_request, self.response_bytes) if b is not None)
+        return 2048 + kept + 256 * len(self.events)
 
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""

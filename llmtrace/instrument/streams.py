@@ -31,9 +31,9 @@ def follow(
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, _SyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, SyncItems(invocation, inner, pass_on))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _AsyncItems(invocation, inner, _pass_on))
+        setattr(result, ITERATOR, _AsyncItems(invocation, inner, pass_on))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -56,10 +56,10 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
     return aclose
 
 
-def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _SyncItems]":
-    def iter_bytes(chunk_size: int | None = None) -> "_SyncItems":
+def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., SyncItems]":
+    def iter_bytes(chunk_size: int | None = None) -> "SyncItems":
         response = reference()
-        return _SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return iter_bytes
 
@@ -72,8 +72,8 @@ def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "C
     return aiter_bytes
 
 
-def _pass_on(item: Any) -> None:
-    """Nothing to see: the SDK's parser has shown the item already."""
+def pass_on(item: Any) -> None:
+    """Do nothing: the SDK's parser has shown the item already."""
 
 
 class _Items:
@@ -100,15 +100,17 @@ class _Items:
             quietly(self._invocation.fail, error)
 
 
-class _SyncItems(_Items):
+class SyncItems(_Items):
     """Items of a generator."""
 
     __slots__ = ()
 
-    def __iter__(self) -> "_SyncItems":
+    def __iter__(self) -> "SyncItems":
+        """It is its own iterator."""
         return self
 
     def __next__(self) -> Any:
+        """The next item; the invocation ends where there is none."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -127,6 +129,7 @@ class _SyncItems(_Items):
                 return item
 
     def close(self) -> None:
+        """Close the generator."""
         self._inner.close()
 
 

@@ -70,7 +70,7 @@ def billed_usage(call: Call) -> RawUsage | None:
 def _counts_output(call: Call) -> bool:
     """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
     usage = call.response.usage
-    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+    if usage is None or call.usage.output_tokens is not None or call.request.operation == "embeddings":
         return True
     return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
 

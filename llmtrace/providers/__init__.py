@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from llmtrace.providers import (
     anthropic,
+    bedrock,
     bedrock_usage,
     cohere_usage,
     deepseek_usage,
@@ -36,7 +37,7 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY)
+FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, bedrock.FAMILY)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,

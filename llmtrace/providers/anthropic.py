@@ -199,7 +199,7 @@ ENDPOINTS = (
 
 FAMILY = Family(
     sdk="anthropic",
-    providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)}),
+    providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)} - {"aws.bedrock"}),
     endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
     read_error=read_error,
