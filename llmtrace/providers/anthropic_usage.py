@@ -18,7 +18,7 @@ from llmtrace.providers.base import Billing, as_mapping, as_text, count, measure
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.
 BILLED_APART = frozenset({"compaction", "advisor_message"})
-TIERS = {"standard": "default"}
+ASSUMED_TTL = "taken as a 5-minute cache write"
 
 
 def merge_usage(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -69,9 +69,11 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     usage = _as_own(session or usage)
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
-    quantities = _turn(usage, None)
+    ttl = as_text(stated.get("cache_ttl"))
+    quantities = _turn(usage, None, ttl)
     for turn in _billed_apart(usage):
-        quantities += _turn(turn, as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None)
+        advisor = as_text(turn.get("model")) if turn.get("type") == "advisor_message" else None
+        quantities += _turn(turn, advisor, ttl)
     searches = count(as_mapping(usage.get("server_tool_use")), "web_search_requests") or 0
     quantities.append(Quantity("web_search", Decimal(searches), "call"))
     # A managed agent's session is billed by its running time too.
@@ -104,20 +106,19 @@ def _as_own(usage: RawUsage) -> RawUsage:
     return {"input_tokens": fresh, READ: cached, "output_tokens": usage.get("completion_tokens")}
 
 
-def _turn(turn: Mapping[str, Any], model: str | None) -> list[Quantity]:
-    """The quantities of one turn; writes without a split by time to live are taken as 5 minutes, the default."""
+def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Quantity]:
+    """The quantities of one turn; writes without a split are kept for TTL, or 5 minutes, which is the default."""
     split = as_mapping(turn.get("cache_creation"))
-    hour, minutes = count(split, "ephemeral_1h_input_tokens"), count(split, "ephemeral_5m_input_tokens")
-    written = count(turn, WRITTEN) or 0
-    known = (hour or 0) + (minutes or 0)
-    assumed = written - known if written > known else 0
-    amounts = [
+    hour, minutes = count(split, "ephemeral_1h_input_tokens") or 0, count(split, "ephemeral_5m_input_tokens") or 0
+    rest = max((count(turn, WRITTEN) or 0) - hour - minutes, 0)
+    amounts = (
         ("input_uncached", count(turn, "input_tokens") or 0, None),
         ("input_cached", count(turn, READ) or 0, None),
-        ("cache_write_5m", (minutes or 0) + assumed, "taken as a 5-minute cache write" if assumed else None),
-        ("cache_write_1h", hour or 0, None),
+        ("cache_write_5m", minutes, None),
+        ("cache_write_1h", hour, None),
+        (f"cache_write_{ttl or '5m'}", rest, ASSUMED_TTL if ttl is None and rest else None),
         ("output", count(turn, "output_tokens") or 0, None),
-    ]
+    )
     return [Quantity(name, Decimal(n), model=model, assumption=note) for name, n, note in amounts]
 
 

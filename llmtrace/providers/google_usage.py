@@ -141,7 +141,7 @@ def _by_modality(usage: RawUsage, names: tuple[str, ...], read: Read) -> dict[st
 
 
 def _input(usage: RawUsage, prompt: int, tools: int) -> list[Quantity]:
-    """The prompt by how it is priced: audio has rates of its own, every other modality those of text."""
+    """The prompt and those of tools by how they are priced: audio has rates of its own, all else those of text."""
     cached = count(usage, CACHED) or 0
     audio = _by_modality(usage, PROMPT_DETAILS, count).get("AUDIO", 0)
     split = _by_modality(usage, CACHED_DETAILS, count)
@@ -155,7 +155,8 @@ def _input(usage: RawUsage, prompt: int, tools: int) -> list[Quantity]:
     if min(text, cached_text, audio - cached_audio) < 0:
         raise InvalidUsage(f"cached and audio tokens exceed the prompt of {prompt} tokens")
     return [
-        Quantity("input_uncached", Decimal(text + tools)),
+        Quantity("input_uncached", Decimal(text)),
+        Quantity("input_uncached", Decimal(tools)),
         Quantity("input_cached", Decimal(cached_text), assumption=assumed),
         Quantity("input_audio", Decimal(audio - cached_audio)),
         Quantity("input_audio_cached", Decimal(cached_audio), assumption=assumed),
@@ -169,7 +170,8 @@ def _output(usage: RawUsage, answer: int, thoughts: int) -> list[Quantity]:
     if image + audio > answer:
         raise InvalidUsage(f"image and audio tokens exceed the answer of {answer} tokens")
     return [
-        Quantity("output", Decimal(answer - image - audio + thoughts)),
+        Quantity("output", Decimal(answer - image - audio)),
+        Quantity("output", Decimal(thoughts)),
         Quantity("output_image", Decimal(image)),
         Quantity("output_audio", Decimal(audio)),
     ]

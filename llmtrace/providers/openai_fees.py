@@ -24,7 +24,8 @@ def counted_otherwise(usage: RawUsage, endpoint: str) -> list[Quantity]:
     Raises:
         InvalidUsage: an amount is no amount.
     """
-    if usage.get("type") == "duration" and (seconds := measure(usage, "seconds")) is not None:
+    has_tokens = "input_tokens" in usage or "prompt_tokens" in usage
+    if not has_tokens and (seconds := measure(usage, "seconds")) is not None:
         return [Quantity("seconds", seconds, "second")]
     characters = count(usage, "input_characters")
     if characters is not None:

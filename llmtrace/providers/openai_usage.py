@@ -24,7 +24,12 @@ OUTPUT_DETAILS = ("completion_tokens_details", "output_tokens_details", "output_
 IMAGES_APART = ("images.", "realtime")
 # The answer to a request for `fast` or `priority` says `priority`; both are one price.
 TIERS = {"auto": None, "standard": "default", "fast": "priority"}
+AUTO_ASSUMED = "the tier 'auto' says what was asked; taken as served at the standard one"
+# Paid in advance: https://developers.openai.com/api/docs/pricing
+COMMITTED = frozenset({"scale", "reserved"})
 CACHE_WRITE_TTLS = (("ttl_30m_tokens", "cache_write"), ("ttl_12h_tokens", "cache_write_12h"))
+# By the time to live that was asked for; 30 minutes is the default.
+CACHE_WRITES = {None: "cache_write", "30m": "cache_write", "12h": "cache_write_12h"}
 
 
 def normalise(usage: RawUsage) -> Usage:
@@ -72,14 +77,14 @@ def _bill(usage: RawUsage, stated: Mapping[str, Any]) -> Billing:
     endpoint = as_text(stated.get("endpoint")) or ""
     counted = openai_fees.counted_otherwise(usage, endpoint)
     if counted:
-        return Billing((*counted, *openai_fees.tools(stated)), _conditions(stated, 0))
+        return _terms((*counted, *openai_fees.tools(stated)), stated, 0)
     total_in = require(usage, *INPUT)
     quantities = [
         *_input(_details(usage, *INPUT_DETAILS), total_in, stated, endpoint),
         *_output(_details(usage, *OUTPUT_DETAILS), count(usage, *OUTPUT) or 0, endpoint),
         *openai_fees.tools(stated),
     ]
-    return Billing(tuple(quantities), _conditions(stated, total_in))
+    return _terms(tuple(quantities), stated, total_in)
 
 
 def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpoint: str) -> list[Quantity]:
@@ -98,7 +103,7 @@ def _input(into: Mapping[str, Any], total: int, stated: Mapping[str, Any], endpo
     if fresh < 0 or cached_text < 0:
         raise InvalidUsage(f"cached, written and {' and '.join(kinds)} tokens exceed the input of {total} tokens")
     text = [_tokens("input_uncached", fresh), _tokens("input_cached", cached_text)]
-    return [*text, *_writes(into, written, stated.get("cache_ttl")), *parts]
+    return [*text, *_writes(into, written, as_text(stated.get("cache_ttl"))), *parts]
 
 
 def _output(out: Mapping[str, Any], total: int, endpoint: str) -> list[Quantity]:
@@ -122,22 +127,29 @@ def _tokens(component: str, amount: int, assumption: str | None = None) -> Quant
     return Quantity(component, Decimal(amount), assumption=assumption)
 
 
-def _writes(into: Mapping[str, Any], written: int, ttl: Any) -> list[Quantity]:
+def _writes(into: Mapping[str, Any], written: int, ttl: str | None) -> list[Quantity]:
     """Cache writes by how long they are kept, which usage tells in newer answers and the request in older ones."""
     split = as_mapping(into.get("cache_write_tokens_details"))
     if split:
         parts = [(component, count(split, name) or 0) for name, component in CACHE_WRITE_TTLS]
         if sum(n for _, n in parts) == written:
             return [_tokens(component, n) for component, n in parts]
-    return [_tokens("cache_write_12h" if ttl == "12h" else "cache_write", written)]
+    return [_tokens(CACHE_WRITES.get(ttl, f"cache_write_{ttl}"), written)]
 
 
-def _conditions(stated: Mapping[str, Any], total_in: int) -> dict[str, Any]:
+def _terms(quantities: tuple[Quantity, ...], stated: Mapping[str, Any], total_in: int) -> Billing:
+    """QUANTITIES under the tier that served them, as far as it is STATED."""
+    tier = as_text(stated.get("service_tier"))
+    is_committed = tier in COMMITTED
+    conditions = _conditions(stated, None if is_committed else tier, total_in)
+    return Billing(quantities, conditions, committed=is_committed, assumption=AUTO_ASSUMED if tier == "auto" else None)
+
+
+def _conditions(stated: Mapping[str, Any], tier: str | None, total_in: int) -> dict[str, Any]:
     conditions: dict[str, Any] = {"input_tokens": total_in}
-    tier = stated.get("service_tier")
-    tier = TIERS.get(tier, tier) if isinstance(tier, str) else None
-    if tier is not None:
-        conditions["service_tier"] = tier
+    served = TIERS.get(tier, tier) if tier is not None else None
+    if served is not None:
+        conditions["service_tier"] = served
     if stated.get("batch"):
         conditions["batch"] = True
     region = stated.get("regional_processing") or stated.get("region")

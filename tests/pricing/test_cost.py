@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmtrace.errors import ConfigError, PriceBookError
+from llmtrace.errors import PriceBookError
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
 from llmtrace.pricing.book import CONDITION_DEFAULTS
@@ -257,7 +257,7 @@ def test_regional_processing_of_an_older_model_costs_no_more() -> None:
     ("provider", "model", "context"),
     [
         ("openai", "gpt-5-2025-08-07", {"service_tier": "platinum"}),
-        ("openai", "gpt-5-2025-08-07", {"service_tier": "scale"}),
+        ("openai", "gpt-5-2025-08-07", {"service_tier": 7}),
         ("openai", "gpt-4o-2024-08-06", {"service_tier": "flex"}),
         ("openai", "gpt-5.4-mini", {"regional_processing": "mars"}),
         ("openai", "gpt-3.5-turbo-instruct", {"batch": True}),
@@ -276,9 +276,36 @@ def test_condition_without_a_price_is_unpriced_rather_than_standard(
     assert "no price for input_uncached" in (cost.reason or "")
 
 
-def test_condition_that_pricing_does_not_know_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="weekday"):
-        openai(chat(1, 1), "gpt-4o", "2026-06-01", weekday="monday")
+def test_tier_that_is_paid_in_advance_draws_from_the_commitment() -> None:
+    cost = openai(chat(1000, 100), "gpt-5-2025-08-07", "2026-06-01", service_tier="scale")
+    assert (cost.status, cost.total_usd) == ("committed", None)
+    # 1,000 × 1.25 and 100 × 10, which is what the list says
+    assert amounts(cost) == {"input_uncached": "0.00125", "output": "0.001"}
+
+
+def test_tier_that_was_asked_for_and_not_told_makes_an_estimate() -> None:
+    cost = openai(chat(1000, 100), "gpt-5-2025-08-07", "2026-06-01", service_tier="auto")
+    assert (cost.status, usd(cost)) == ("estimated", "0.00225")
+    assert "'auto'" in (cost.reason or "")
+
+
+def test_condition_that_pricing_does_not_know_has_no_price() -> None:
+    cost = openai(chat(1, 1), "gpt-4o", "2026-06-01", weekday="monday")
+    assert (cost.status, cost.total_usd, cost.reason) == ("unpriced", None, "no price by weekday")
+
+
+@pytest.mark.parametrize("usage", ["1000 tokens", 7, [1], object()])
+def test_what_is_no_usage_object_is_invalid_usage(usage: Any) -> None:
+    cost = price(usage, "openai", "gpt-4o", datetime(2026, 6, 1, tzinfo=UTC))
+    assert (cost.status, cost.total_usd) == ("invalid_usage", None)
+
+
+def test_cache_writes_without_a_split_are_kept_as_long_as_the_caller_states() -> None:
+    usage = {"input_tokens": 5, "cache_creation_input_tokens": 1000, "output_tokens": 10}
+    # 5 × 3 + 1,000 × 6 + 10 × 15
+    assert usd(anthropic(usage, "claude-sonnet-4-5", "2026-05-01", cache_ttl="1h")) == "0.006165"
+    cost = anthropic(usage, "claude-sonnet-4-5", "2026-05-01", cache_ttl="3h")
+    assert (cost.status, cost.reason) == ("partial", "no price for cache_write_3h of claude-sonnet-4-5-20250929")
 
 
 # --- fees ------------------------------------------------------------------------------------------------------------

@@ -102,13 +102,11 @@ FACTS = _read("price_facts.jsonl")
 
 
 def _price(case: Mapping[str, Any], **context: Any) -> Cost:
-    """The cost of CASE; keys of its usage that begin with `_` are facts of the response outside usage."""
-    usage, context = case["usage"], {**case.get("context", {}), **context}
-    if context.pop("grounding_beyond_free", False) and usage.get("_grounded"):
-        context["grounded_prompts"] = 1
-    usage = None if usage is None else {k: v for k, v in usage.items() if not k.startswith("_")}
+    """The cost of CASE, as it stands."""
     at = datetime.fromisoformat(case["request_time"])
-    return price(usage, PROVIDERS[case["provider"]], case["model"], at, case["endpoint"], context)
+    return price(
+        case["usage"], case["provider"], case["model"], at, case["endpoint"], {**case.get("context", {}), **context}
+    )
 
 
 def _by_component(amounts: list[tuple[str, Decimal]]) -> dict[str, Decimal]:

@@ -32,7 +32,7 @@ TOKEN_COMPONENTS = frozenset({
     "input_audio", "input_audio_cached", "output_audio", "input_image", "input_image_cached", "output_image",
     "web_search_content",
 })  # fmt: skip
-# Component to its unit, and how many units prices are printed for.
+# Component to its unit, and how many units prices are printed for; Groq's are for an hour of audio.
 FEE_COMPONENTS = {
     "web_search": ("call", 1000),
     "web_search_preview": ("call", 1000),
@@ -40,6 +40,7 @@ FEE_COMPONENTS = {
     "grounded_prompt": ("call", 1000),
     "grounding_query": ("call", 1000),
     "cache_storage": ("token-hour", 1_000_000),
+    "page": ("page", 1000),
     "seconds": ("second", 60),
     "characters": ("character", 1_000_000),
     "image": ("image", 1),
@@ -170,7 +171,8 @@ def test_rates_are_plain_decimals_in_quotes(name: str) -> None:
 def test_prices_are_only_for_components_that_usage_is_split_into() -> None:
     for price in BOOK.prices:
         tokens = ("token", 1_000_000) if price.component in TOKEN_COMPONENTS else None
-        assert (price.unit, price.per) == (tokens or FEE_COMPONENTS[price.component]), price.id
+        expected = tokens or (("second", 3600) if price.provider == "groq" else FEE_COMPONENTS[price.component])
+        assert (price.unit, price.per) == expected, price.id
 
 
 def test_no_two_prices_answer_the_same_call() -> None:
