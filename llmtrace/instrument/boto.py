@@ -4,7 +4,6 @@ Every client of every service is a subclass of `BaseClient` that is made at run 
 retries inside it. Only the clients of Bedrock's runtime are looked at.
 """
 
-import functools
 import json
 import sys
 import time
@@ -18,48 +17,37 @@ from llmtrace.instrument.boto_bodies import follow_body, follow_events
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.errors import error_name
 from llmtrace.instrument.invocation import Invocation, in_flight
+from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt
 from llmtrace.providers import Family
 from llmtrace.providers.bedrock import find_operation
 
 SERVICE = "bedrock-runtime"
-MODULE = "botocore.client"
 
 
-class BotoPatches:
+class BotoSeam:
     """The patched attributes of botocore, and what stood there before."""
 
     def __init__(self, client: ModuleType, family: Family, capture: Capture) -> None:
         """Patch the base class of clients in the module CLIENT, and what sends for it, for CAPTURE."""
         self._family, self._capture = family, capture
         self._unread: dict[int, Invocation] = {}
-        self._originals: list[tuple[type, str, Any, Any]] = []
+        self._patched = Patched()
         self._is_active = True
         endpoint = getattr(sys.modules.get("botocore.endpoint"), "Endpoint", None)
-        self._patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
-        self._patch(endpoint, "_get_response", _around_attempt)
-        self._patch(endpoint, "_needs_retry", _around_retry)
+        self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
+        self._patched.patch(endpoint, "_get_response", _around_attempt)
+        self._patched.patch(endpoint, "_needs_retry", _around_retry)
 
     def undo(self) -> None:
         """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
         self._is_active = False
-        for owner, name, original, wrapper in reversed(self._originals):
-            if owner.__dict__.get(name) is wrapper:
-                setattr(owner, name, original)
-        self._originals.clear()
+        self._patched.restore()
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""
         self._unread.clear()
-
-    def _patch(self, owner: type | None, name: str, around: Callable[[Any], Any]) -> None:
-        original = owner.__dict__.get(name) if owner is not None else None
-        if owner is None or original is None:
-            return
-        wrapper = functools.wraps(original)(around(original))
-        setattr(owner, name, wrapper)
-        self._originals.append((owner, name, original, wrapper))
 
     def _around_call(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
@@ -115,7 +103,7 @@ class _Flight:
 
     __slots__ = ("_arguments", "_invocation", "_outer", "_patches")
 
-    def __init__(self, patches: BotoPatches, *arguments: Any) -> None:
+    def __init__(self, patches: BotoSeam, *arguments: Any) -> None:
         self._patches, self._arguments = patches, arguments
         self._invocation: Invocation | None = None
         self._outer: Invocation | None = None

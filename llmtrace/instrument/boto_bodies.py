@@ -13,7 +13,7 @@ from typing import Any
 from llmtrace.instrument.body import KEPT_BYTES
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.streams import SyncItems, pass_on
+from llmtrace.instrument.streams import SyncItems
 
 
 def follow_events(invocation: Invocation, stream: Any, registry: dict[int, Invocation]) -> None:
@@ -24,7 +24,7 @@ def follow_events(invocation: Invocation, stream: Any, registry: dict[int, Invoc
     reference = weakref.ref(stream)
     stream._parse_event = _parsing(invocation, reference)
     stream.close = _closing(invocation, reference)
-    stream._event_generator = SyncItems(invocation, generator, pass_on)
+    stream._event_generator = SyncItems(invocation, generator, _pass_on)
 
 
 def follow_body(invocation: Invocation, body: Any, registry: dict[int, Invocation]) -> None:
@@ -38,6 +38,10 @@ def follow_body(invocation: Invocation, body: Any, registry: dict[int, Invocatio
     raw.read = _reading(invocation, reference, int(length) if length.isdecimal() else None)
     raw.read_chunked = _reading_chunks(invocation, reference)
     raw.close = _closing(invocation, reference)
+
+
+def _pass_on(item: Any) -> None:
+    """Do nothing: the stream's own parser shows the event."""
 
 
 class KeptBody:

@@ -16,7 +16,7 @@ from llmtrace.instrument.imports import PatchOnImport
 from llmtrace.instrument.outgoing import OutgoingBaggage
 from llmtrace.instrument.pipeline import Exporter, Pipeline
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.registry import SEAMS, Patches
+from llmtrace.instrument.seams import SEAMS, Installed, find_seam
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
@@ -62,7 +62,7 @@ class Capture:
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
-        self._patches: list[Patches] = []
+        self._patches: list[Installed] = []
         self._imports: PatchOnImport | None = None
         self._is_closed = False
         self._outgoing: list[OutgoingBaggage] = []
@@ -86,7 +86,7 @@ class Capture:
         """Patch the SDKs where they are not patched."""
         if self._imports is None:
             wanted = self.settings.providers
-            modules = [module for sdk, module, _ in SEAMS if wanted is None or sdk in wanted]
+            modules = [module for module, sdk, _ in SEAMS if wanted is None or sdk in wanted]
             self._imports = PatchOnImport(modules, self._patch)
             self._imports.install()
             if baggage_hosts():
@@ -134,12 +134,12 @@ class Capture:
         return self._shipper is None or self._shipper.flush(self.pipeline.process, deadline)
 
     def _patch(self, module: ModuleType) -> None:
-        for sdk, name, make_patches in SEAMS:
-            family = find_family(sdk)
-            if name == module.__name__ and family is not None:
-                self._patches.append(make_patches(module, family, self))
-                if self.shared_spans is not None:
-                    self._silenced.append(SilencedTracing(module))
+        found = find_seam(module.__name__)
+        family = find_family(found[0]) if found is not None else None
+        if found is not None and family is not None:
+            self._patches.append(found[1](module, family, self))
+            if self.shared_spans is not None:
+                self._silenced.append(SilencedTracing(module))
 
     def _patch_http(self, module: ModuleType) -> None:
         self._outgoing.append(OutgoingBaggage(module))

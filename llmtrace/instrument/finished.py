@@ -65,9 +65,9 @@ def _seconds(invocation: Invocation, moment: int) -> float:
 
 
 def _plain_headers(headers: Any) -> dict[str, str]:
-    """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
-    if isinstance(headers, dict):
-        return {name.lower(): value for name, value in headers.items()}
+    """HEADERS as a dictionary with lower-case names: each look-up in httpx's own searches the whole list."""
+    if not hasattr(headers, "raw"):
+        return {str(name).lower(): str(value) for name, value in headers.items()}
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
 
 
@@ -75,7 +75,8 @@ def _read_body(invocation: Invocation, headers: dict[str, str]) -> None:
     """Read a body that nobody has parsed yet."""
     if invocation.response_bytes is not None and not invocation.was_shown:
         reader = BodyReader(headers.get("content-type", ""), invocation.take)
-        quietly(reader.feed, invocation.response_bytes)
+        body = invocation.response_bytes
+        quietly(reader.feed, body.encode() if isinstance(body, str) else body)
         quietly(reader.finish)
         # Nobody saw when it arrived.
         invocation.first_chunk_at = invocation.spoke_at = 0
@@ -96,6 +97,8 @@ def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, st
     if invocation.status == "error":
         return "error", error_name(invocation.error, invocation.family)
     reported = invocation.fold.error if invocation.fold is not None else response.error
+    if reported is None and invocation.http_status is not None and invocation.http_status >= 400:
+        reported = str(invocation.http_status)
     return ("error", reported) if reported is not None else (invocation.status, None)
 
 

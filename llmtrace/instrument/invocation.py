@@ -9,14 +9,15 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
-from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.neighbours import Reader, Shared, Sink
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
@@ -28,35 +29,12 @@ CAPTURED_EVENTS = 20_000
 HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
 
-class Sink(Protocol):
-    """Where a finished invocation goes."""
-
-    def put(self, invocation: "Invocation") -> None:
-        """Take INVOCATION, without waiting and without raising."""
-
-
-class Reader(Protocol):
-    """What reads the bytes of a response that the caller reads."""
-
-    def feed(self, piece: bytes) -> None:
-        """Take the next PIECE."""
-
-    def finish(self) -> None:
-        """The caller has read to the end, or as far as it will."""
-
-
-class Shared(Protocol):
-    """The span of a call in the app's own OpenTelemetry pipeline."""
-
-    def end(self, invocation: "Invocation") -> None:
-        """End it with what is known of INVOCATION."""
-
-
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
+        "__weakref__", "_endings", "_failed_at", "_finalizers", "_is_raw", "_open", "_pending_outcome", "_saw_end",
+        "_sink",
         "attempts", "call", "captures",
         "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
         "http_status", "injected", "iterating", "parent_span_id", "prompt", "reader", "request", "request_bytes",
@@ -92,6 +70,8 @@ class Invocation:
         self.attempts = 0
         self.retries: list[Attempt] = []
         self._pending_outcome: str | None = None
+        self._failed_at = 0
+        self._finalizers: list[weakref.finalize[..., Any]] = []
         self.response: Response | None = None
         self.reader: Reader | None = None
         self.headers: Mapping[str, str] | None = None
@@ -100,7 +80,7 @@ class Invocation:
         self.events: list[Any] = []
         self.request_bytes: bytes | None = None
         self.unread_request: bytes | str | None = None
-        self.response_bytes: bytes | None = None
+        self.response_bytes: bytes | str | None = None
         self._open: tuple[int, weakref.ref[Any], weakref.finalize[..., Any], dict[int, Invocation]] | None = None
         self.http_response: Any = None
         self.error: BaseException | None = None
@@ -127,12 +107,36 @@ class Invocation:
         """An attempt got STATUS, an error that may be tried again."""
         self._pending_outcome = str(status)
 
+    # The same, where an SDK tells no more than that it tries and what comes of it
+
+    def begin_attempt(self) -> None:
+        """The SDK tries, after a wait if it tried before."""
+        if self._pending_outcome is not None:
+            waited = time.perf_counter_ns() - self._failed_at
+            self.retries.append(Attempt(self._pending_outcome, round(waited / 1e9, 6)))
+            self._pending_outcome = None
+        self.attempts += 1
+
+    def fail_attempt(self, error: BaseException) -> None:
+        """The attempt raised ERROR, after which the SDK may try again."""
+        status = http_status_of(error)
+        self.sent = self.sent or status is not None or may_have_been_sent(error)
+        self._pending_outcome = str(status) if status is not None else error_name(error, self.family)
+        self._failed_at = time.perf_counter_ns()
+
+    def finish_attempt(self, response: Any) -> None:
+        """The attempt got RESPONSE, after which the SDK tries again where its status is an error."""
+        self._pending_outcome = str(response.status_code)
+        self._failed_at = time.perf_counter_ns()
+
     def respond(self, response: Any) -> None:
         """The attempt that counts got RESPONSE (its head, at least); it is held until it is handed over."""
         self.http_response = response
         self.sent = True
         self.headers = response.headers
         self.http_status = response.status_code
+        if self.http_status is not None and self.http_status >= 400:
+            self.fold = None  # an error is no stream
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, response.request)
 
@@ -145,7 +149,9 @@ class Invocation:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
         if not isinstance(data, dict):
             return data
-        if self.fold is None:
+        if self.http_status is not None and self.http_status >= 400:
+            self.response = Response(error=quietly(self.family.read_error, data))
+        elif self.fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
             spoke = quietly(self.fold.add, data)
@@ -181,6 +187,10 @@ class Invocation:
             if not self.was_shown:
                 self.reader.feed(piece)
 
+    def end_without(self, owner: Any) -> None:
+        """End when OWNER, through which the caller reads, is dropped."""
+        self._finalizers.append(weakref.finalize(owner, self.close))
+
     # The ways a call ends
 
     def finish_reading(self) -> None:
@@ -210,9 +220,9 @@ class Invocation:
         self.error = error
         self._finish_body()
         response = getattr(error, "response", None)
-        if hasattr(response, "status_code"):
+        if response is not None and not isinstance(response, Mapping):
             self.headers = getattr(response, "headers", None)
-            self.http_status = getattr(response, "status_code", None)
+            self.http_status = http_status_of(error)
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, getattr(error, "request", None))
         self.end("error" if isinstance(error, Exception) else "cancelled")
@@ -233,6 +243,8 @@ class Invocation:
             return
         self.ended_at = time.perf_counter_ns()
         self.status = status
+        while self._finalizers:
+            self._finalizers.pop().detach()
         opened, self._open = self._open, None
         if opened is not None:
             key, reference, finalizer, registry = opened

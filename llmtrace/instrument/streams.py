@@ -31,9 +31,9 @@ def follow(
         return
     inner = getattr(result, ITERATOR, None)
     if isinstance(inner, Generator):
-        setattr(result, ITERATOR, SyncItems(invocation, inner, pass_on))
+        setattr(result, ITERATOR, SyncItems(invocation, inner, _pass_on))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, ITERATOR, _AsyncItems(invocation, inner, pass_on))
+        setattr(result, ITERATOR, AsyncItems(invocation, inner, _pass_on))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -64,16 +64,16 @@ def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callabl
     return iter_bytes
 
 
-def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _AsyncItems]":
-    def aiter_bytes(chunk_size: int | None = None) -> "_AsyncItems":
+def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., AsyncItems]":
+    def aiter_bytes(chunk_size: int | None = None) -> "AsyncItems":
         response = reference()
-        return _AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return aiter_bytes
 
 
-def pass_on(item: Any) -> None:
-    """Do nothing: the SDK's parser has shown the item already."""
+def _pass_on(item: Any) -> None:
+    """Nothing to see: the SDK's parser has shown the item already."""
 
 
 class _Items:
@@ -106,11 +106,11 @@ class SyncItems(_Items):
     __slots__ = ()
 
     def __iter__(self) -> "SyncItems":
-        """It is its own iterator."""
+        """Itself."""
         return self
 
     def __next__(self) -> Any:
-        """The next item; the invocation ends where there is none."""
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -133,15 +133,17 @@ class SyncItems(_Items):
         self._inner.close()
 
 
-class _AsyncItems(_Items):
+class AsyncItems(_Items):
     """Items of an asynchronous generator: the same, awaiting."""
 
     __slots__ = ()
 
-    def __aiter__(self) -> "_AsyncItems":
+    def __aiter__(self) -> "AsyncItems":
+        """Itself."""
         return self
 
     async def __anext__(self) -> Any:
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -160,4 +162,5 @@ class _AsyncItems(_Items):
                 return item
 
     async def aclose(self) -> None:
+        """Close the generator."""
         await self._inner.aclose()

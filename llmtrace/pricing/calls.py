@@ -21,6 +21,8 @@ TOOL_CONDITIONS = {
     "file_search": "file_search_calls",
     "code_interpreter": "code_interpreter_calls",
     "image_generation": "image_generation_calls",
+    "grounded_prompts": "grounded_prompts",
+    "grounding_queries": "grounding_queries",
 }
 
 

@@ -11,6 +11,7 @@ from llmtrace.providers import (
     bedrock_usage,
     cohere_usage,
     deepseek_usage,
+    google,
     google_usage,
     groq_usage,
     mistral_usage,
@@ -37,7 +38,7 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, bedrock.FAMILY)
+FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY, bedrock.FAMILY)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,

@@ -77,7 +77,9 @@ REGIONAL_HOSTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^[a-z0-9-]+-aiplatform\.googleapis\.com$"), "gcp.vertex_ai"),
 )
 # The protocols of their own of those that answer in OpenAI's too.
-OTHER_PROTOCOLS = frozenset({"anthropic", "aws.bedrock", "gcp.vertex_ai", "azure.ai.inference", "cohere"})
+OTHER_PROTOCOLS = frozenset({
+    "anthropic", "aws.bedrock", "gcp.gemini", "gcp.vertex_ai", "azure.ai.inference", "cohere",
+})  # fmt: skip
 AZURE_CLIENTS = frozenset({"AzureOpenAI", "AsyncAzureOpenAI", "_AzureModuleClient"})
 BEDROCK_CLIENTS = frozenset({"BedrockOpenAI", "AsyncBedrockOpenAI"})
 # Where nobody is known to answer, in OpenAI's protocol.

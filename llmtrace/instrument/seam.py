@@ -1,0 +1,154 @@
+"""What the choke points of the other SDKs share: a call's beginning, its attempts, and its HTTP response.
+
+A seam knows one SDK: which of its functions every call goes through, and what they are given. It replaces them at the
+class, once per process. A function that is missing from a release costs detail; where it is the one that begins calls,
+that is said once.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from llmtrace.instrument.contracts import Capture
+from llmtrace.instrument.invocation import Invocation, in_flight
+from llmtrace.instrument.patched import Patched
+from llmtrace.instrument.quiet import log_error, quietly
+from llmtrace.instrument.streams import follow
+from llmtrace.providers import Family, find_endpoint
+
+_T = TypeVar("_T")
+PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an SDK is about to ask for. `client` tells who answers where the host does not; `http` sends it."""
+
+    client: str
+    method: str
+    url: str
+    body: Mapping[str, Any]
+    stream: bool = False
+    http: Any = None
+
+
+class Seam:
+    """The choke points of one SDK in this process."""
+
+    def __init__(self, module: ModuleType, family: Family, capture: Capture) -> None:
+        """Replace what calls of FAMILY go through in MODULE, for CAPTURE."""
+        self._family, self._capture = family, capture
+        self._unread: dict[int, Invocation] = {}
+        self._patched = Patched()
+        self._is_active = True
+        if not self.install(module):
+            log_error(f"llmtrace does not know this release of {family.sdk}: its calls are not recorded")
+
+    def install(self, module: ModuleType) -> bool:
+        """Whether MODULE has what begins calls; all that it has is replaced."""
+        raise NotImplementedError
+
+    def undo(self) -> None:
+        """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
+        self._is_active = False
+        self._patched.restore()
+
+    def forget_unread(self) -> None:
+        """In a forked child: the parent's open streams are the parent's."""
+        self._unread.clear()
+
+    def begin(self, asked: Asked) -> Invocation | None:
+        """The invocation for what is ASKED, or None where it is not to be recorded."""
+        endpoint = find_endpoint(self._family.sdk, asked.method, asked.url)
+        if endpoint is None or not self._is_active:
+            return None
+        parts = urlsplit(asked.url)
+        origin = (asked.client, parts.hostname, parts.port or PORTS.get(parts.scheme), asked.body, asked.stream)
+        capture = self._capture
+        quietly(capture.pipeline.start)
+        invocation = Invocation(capture.settings, capture.pipeline, self._family, endpoint, origin)
+        if capture.shared_spans is not None:
+            quietly(capture.shared_spans.begin, invocation)
+        if capture.attempt_spans is not None and asked.http is not None:
+            quietly(capture.attempt_spans.watch, asked.http)
+        return invocation
+
+    def hand_over(self, invocation: Invocation, response: Any) -> None:
+        """The SDK goes on with RESPONSE, an HTTP response of httpx's: end, or follow it where it is still unread."""
+        invocation.http_response = None
+        if response.is_closed:
+            invocation.keep_body(response)
+            invocation.end("ok")
+            return
+        self._unread[id(response)] = invocation
+        follow(invocation, None, response, self._unread, is_raw=True)
+
+
+class Flight:
+    """One run of an SDK's own code: INVOCATION is known to the hooks below, and ends where the run fails."""
+
+    __slots__ = ("_invocation", "_outer")
+
+    def __init__(self, invocation: Invocation | None) -> None:
+        """None: nothing is recorded."""
+        self._invocation = invocation
+        self._outer: Invocation | None = None
+
+    def __enter__(self) -> Invocation | None:
+        """The invocation."""
+        if self._invocation is not None:
+            self._outer = in_flight.get()
+            in_flight.set(self._invocation)
+        return self._invocation
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give the flight back to whoever was in it before."""
+        invocation = self._invocation
+        if invocation is None:
+            return
+        if in_flight.get() is invocation:
+            in_flight.set(self._outer)
+        if error is not None:
+            quietly(invocation.fail, error)
+
+
+def attempt(function: Callable[..., _T]) -> Callable[..., _T]:
+    """FUNCTION, which makes one HTTP attempt, seen by the call in flight."""
+
+    def attempted(*args: Any, **kwargs: Any) -> _T:
+        invocation = in_flight.get()
+        if invocation is None:
+            return function(*args, **kwargs)
+        quietly(invocation.begin_attempt)
+        try:
+            result = function(*args, **kwargs)
+        except Exception as err:
+            quietly(invocation.fail_attempt, err)
+            raise
+        quietly(invocation.finish_attempt, result)
+        return result
+
+    return attempted
+
+
+def attempt_async(function: Callable[..., Awaitable[_T]]) -> Callable[..., Awaitable[_T]]:
+    """The same, awaiting."""
+
+    async def attempted(*args: Any, **kwargs: Any) -> _T:
+        invocation = in_flight.get()
+        if invocation is None:
+            return await function(*args, **kwargs)
+        quietly(invocation.begin_attempt)
+        try:
+            result = await function(*args, **kwargs)
+        except Exception as err:
+            quietly(invocation.fail_attempt, err)
+            raise
+        quietly(invocation.finish_attempt, result)
+        return result
+
+    return attempted
