@@ -1,4 +1,4 @@
-"""OpenAI, Azure's OpenAI and Anthropic on your own machine: no key, no network, no cost, and every request on record.
+"""OpenAI, Azure, Anthropic and Bedrock on your own machine: no key, no network, no cost, every request on record.
 
 The public API definitions are followed closely enough that the real SDKs work against it unchanged, in all their ways
 of calling. Examples, `llmtrace demo` and the tests use it:

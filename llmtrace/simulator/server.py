@@ -9,6 +9,8 @@ from llmtrace.simulator.anthropic import Messages
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
+from llmtrace.simulator.bedrock import Converse
+from llmtrace.simulator.bedrock_invoke import Invoke
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.limits import LimitBook
@@ -32,8 +34,13 @@ def make_anthropic() -> tuple[Protocol, ...]:
     return Messages(), CountTokens(), Complete()
 
 
+def make_bedrock() -> tuple[Protocol, ...]:
+    """The endpoints of Amazon Bedrock's runtime."""
+    return Converse(), Invoke()
+
+
 class Simulator:
-    """OpenAI, Azure's OpenAI and Anthropic on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI, Anthropic and Amazon Bedrock on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -75,7 +82,7 @@ class Simulator:
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
             compresses=compress,
-            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic()),
+            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic(), *make_bedrock()),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
@@ -131,6 +138,11 @@ class Simulator:
     @property
     def anthropic_base_url(self) -> str:
         """What an Anthropic client needs as `base_url`."""
+        return self.url
+
+    @property
+    def bedrock_endpoint_url(self) -> str:
+        """What a client of Bedrock's runtime needs as `endpoint_url`."""
         return self.url
 
     def fault(self, fault: Fault, *, times: int = 1) -> None:
