@@ -15,7 +15,7 @@ from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.feature import Scope
 from llmtrace.ids import new_span_id, new_trace_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, content_of
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
 from llmtrace.instrument.neighbours import Reader, Shared, Sink
 from llmtrace.instrument.quiet import quietly
@@ -163,17 +163,17 @@ class Invocation:
             self.events.append(data if not self.injected else dict(data))
         return _strip_usage(data) if self.injected else data
 
-    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool) -> None:
+    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool, is_alone: bool = False) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
 
         IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
-        SDK's parser finds nothing to show.
+        SDK's parser finds nothing to show. IS_ALONE: nobody shows what the SDK's parser finds.
         """
         self.hold(response, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if is_raw or EVENT_STREAM not in content_type:
-            self.reader = BodyReader(content_type, self.take)
+            self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
 
     def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
         """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""
@@ -219,10 +219,10 @@ class Invocation:
         """The call raised ERROR; what is not an `Exception` is the caller giving up, such as a cancelled task."""
         self.error = error
         self._finish_body()
-        response = getattr(error, "response", None)
+        response, status = getattr(error, "response", None), http_status_of(error)
         if response is not None and not isinstance(response, Mapping):
             self.headers = getattr(response, "headers", None)
-            self.http_status = http_status_of(error)
+        self.http_status = self.http_status if status is None else status
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, getattr(error, "request", None))
         self.end("error" if isinstance(error, Exception) else "cancelled")
@@ -285,12 +285,6 @@ def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
         if context.is_valid:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
     return (scope.trace_id if scope is not None else new_trace_id()), None
-
-
-def content_of(message: Any) -> bytes | None:
-    """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
-    content = message.content if message is not None else None
-    return content if isinstance(content, bytes) else None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

@@ -83,7 +83,7 @@ class Seam:
             invocation.end("ok")
             return
         self._unread[id(response)] = invocation
-        follow(invocation, None, response, self._unread, is_raw=True)
+        follow(invocation, None, response, self._unread, is_raw=True, is_alone=True)
 
 
 class Flight:
@@ -152,3 +152,48 @@ def attempt_async(function: Callable[..., Awaitable[_T]]) -> Callable[..., Await
         return result
 
     return attempted
+
+
+class Opening:
+    """A response that an SDK opens as MANAGER, sync or async: the call begins when it is entered.
+
+    SEAM follows the response, whose own `close` ends the call; `see` is told of both first.
+    """
+
+    def __init__(
+        self,
+        seam: Seam,
+        begin: Callable[[], Invocation | None],
+        manager: Any,
+        see: Callable[[Invocation, Any], None] | None = None,
+    ) -> None:
+        """BEGIN gives the invocation, or None where it is not to be recorded."""
+        self._seam, self._begin, self._manager, self._see = seam, begin, manager, see
+
+    def __enter__(self) -> Any:
+        """The response."""
+        with Flight(quietly(self._begin)) as invocation:
+            response = self._manager.__enter__()
+        return self._entered(invocation, response)
+
+    def __exit__(self, *error: Any) -> Any:
+        """Close it."""
+        return self._manager.__exit__(*error)
+
+    async def __aenter__(self) -> Any:
+        """The response."""
+        with Flight(quietly(self._begin)) as invocation:
+            response = await self._manager.__aenter__()
+        return self._entered(invocation, response)
+
+    async def __aexit__(self, *error: Any) -> Any:
+        """Close it."""
+        return await self._manager.__aexit__(*error)
+
+    def _entered(self, invocation: Invocation | None, response: Any) -> Any:
+        if invocation is not None:
+            if self._see is not None:
+                quietly(self._see, invocation, response)
+            quietly(invocation.respond, response)
+            quietly(self._seam.hand_over, invocation, response)
+        return response

@@ -5,8 +5,11 @@ from types import ModuleType
 from typing import Protocol
 
 from llmtrace.instrument.boto import BotoSeam
+from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
+from llmtrace.instrument.ollama import OllamaSeam
+from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
 from llmtrace.instrument.stainless import Patches
 from llmtrace.providers import Family
 
@@ -29,6 +32,12 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("anthropic._base_client", "anthropic", Patches),
     ("google.genai._api_client", "google.genai", GoogleSeam),
     ("botocore.client", "boto3", BotoSeam),
+    ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
+    ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),
+    ("mistralai.gcp.client.basesdk", "mistralai", SpeakeasySeam),
+    ("ollama._client", "ollama", OllamaSeam),
+    ("cohere.core.http_client", "cohere", CohereSeam),
 )
 
 

@@ -17,10 +17,16 @@ ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
 
 
 def follow(
-    invocation: Invocation, result: Any, response: Any, registry: dict[int, Invocation], *, is_raw: bool
+    invocation: Invocation,
+    result: Any,
+    response: Any,
+    registry: dict[int, Invocation],
+    *,
+    is_raw: bool,
+    is_alone: bool = False,
 ) -> None:
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
-    invocation.watch(response, registry, is_raw=is_raw)
+    invocation.watch(response, registry, is_raw=is_raw, is_alone=is_alone)
     reference = weakref.ref(response)
     response.close = _closing(invocation, reference)
     response.aclose = _closing_async(invocation, reference)

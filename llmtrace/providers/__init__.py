@@ -9,12 +9,15 @@ from llmtrace.providers import (
     anthropic,
     bedrock,
     bedrock_usage,
+    cohere,
     cohere_usage,
     deepseek_usage,
     google,
     google_usage,
     groq_usage,
+    mistral,
     mistral_usage,
+    ollama,
     openai,
     openrouter_usage,
     other_usage,
@@ -38,7 +41,15 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY, google.FAMILY, bedrock.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    openai.FAMILY,
+    anthropic.FAMILY,
+    google.FAMILY,
+    bedrock.FAMILY,
+    mistral.FAMILY,
+    cohere.FAMILY,
+    ollama.FAMILY,
+)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,

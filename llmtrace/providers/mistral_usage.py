@@ -1,4 +1,5 @@
-"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`.
+"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`. Documents are counted
+in pages.
 
 Reading documents is billed by the page.
 

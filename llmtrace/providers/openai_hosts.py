@@ -78,7 +78,7 @@ REGIONAL_HOSTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 # The protocols of their own of those that answer in OpenAI's too.
 OTHER_PROTOCOLS = frozenset({
-    "anthropic", "aws.bedrock", "gcp.gemini", "gcp.vertex_ai", "azure.ai.inference", "cohere",
+    "anthropic", "aws.bedrock", "gcp.gemini", "gcp.vertex_ai", "azure.ai.inference", "cohere", "mistral_ai", "ollama",
 })  # fmt: skip
 AZURE_CLIENTS = frozenset({"AzureOpenAI", "AsyncAzureOpenAI", "_AzureModuleClient"})
 BEDROCK_CLIENTS = frozenset({"BedrockOpenAI", "AsyncBedrockOpenAI"})
