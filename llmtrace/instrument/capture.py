@@ -20,7 +20,7 @@ from llmtrace.instrument.seams import SEAMS, Installed, find_seam
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
-from llmtrace.providers import find_family
+from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
     from llmtrace.instrument.http_spans import AttemptSpans
@@ -135,9 +135,9 @@ class Capture:
 
     def _patch(self, module: ModuleType) -> None:
         found = find_seam(module.__name__)
-        family = find_family(found[0]) if found is not None else None
-        if found is not None and family is not None:
-            self._patches.append(found[1](module, family, self))
+        if found is not None:
+            # What speaks every protocol is nobody's own.
+            self._patches.append(found[1](module, find_family(found[0]) or FAMILIES[0], self))
             if self.shared_spans is not None:
                 self._silenced.append(SilencedTracing(module))
 

@@ -59,16 +59,17 @@ class Seam:
         """In a forked child: the parent's open streams are the parent's."""
         self._unread.clear()
 
-    def begin(self, asked: Asked) -> Invocation | None:
-        """The invocation for what is ASKED, or None where it is not to be recorded."""
-        endpoint = find_endpoint(self._family.sdk, asked.method, asked.url)
+    def begin(self, asked: Asked, family: Family | None = None) -> Invocation | None:
+        """The invocation for what is ASKED in the protocol of FAMILY, or None where it is not to be recorded."""
+        family = family or self._family
+        endpoint = find_endpoint(family.sdk, asked.method, asked.url)
         if endpoint is None or not self._is_active:
             return None
         parts = urlsplit(asked.url)
         origin = (asked.client, parts.hostname, parts.port or PORTS.get(parts.scheme), asked.body, asked.stream)
         capture = self._capture
         quietly(capture.pipeline.start)
-        invocation = Invocation(capture.settings, capture.pipeline, self._family, endpoint, origin)
+        invocation = Invocation(capture.settings, capture.pipeline, family, endpoint, origin)
         if capture.shared_spans is not None:
             quietly(capture.shared_spans.begin, invocation)
         if capture.attempt_spans is not None and asked.http is not None:

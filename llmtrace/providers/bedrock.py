@@ -62,7 +62,9 @@ def find_operation(name: str, model: str) -> Endpoint | None:
 
 
 def complete(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:
-    """RESPONSE with the counts of its HEADERS where its body has none."""
+    """REQUEST as what its model is for, and RESPONSE with the counts of its HEADERS where its body has none."""
+    if request.endpoint == INVOKE.name and "embed" in (request.model or ""):
+        request = replace(request, operation=EMBED.operation)
     if response.usage is None:
         counts = {name: headers[name] for name in COUNT_HEADERS if name in headers}
         response = replace(response, usage=counts or None)

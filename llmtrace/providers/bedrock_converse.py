@@ -14,6 +14,7 @@ KEPT_TEXT_CHARACTERS = 32_768
 # The members of the union that an event of a stream is.
 EVENTS = frozenset({
     "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata",
+    "exception",
 })  # fmt: skip
 
 
@@ -78,7 +79,9 @@ class ConverseFold:
             return self._add_delta(as_mapping(as_mapping(event["contentBlockDelta"]).get("delta")))
         if "contentBlockStart" in event:
             return "toolUse" in as_mapping(as_mapping(event["contentBlockStart"]).get("start"))
-        if "messageStop" in event:
+        if "exception" in event:
+            self.error = str(event["exception"])[:1].upper() + str(event["exception"])[1:]
+        elif "messageStop" in event:
             self._reason = as_text(as_mapping(event["messageStop"]).get("stopReason"))
         elif "metadata" in event:
             self._said = read_response(as_mapping(event["metadata"]))
