@@ -11,7 +11,9 @@ from types import ModuleType, TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from llmtrace.instrument.body import DONE
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.neighbours import Reader
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.seam import Asked, Flight, Seam
 from llmtrace.providers import Family, find_endpoint, find_family
@@ -85,6 +87,8 @@ class LitellmSeam(Seam):
     def _answer(self, invocation: Invocation, response: Any) -> None:
         invocation.respond(response)
         self.hand_over(invocation, response)
+        if invocation.reader is not None:
+            invocation.reader = _UntilDone(invocation, invocation.reader)
 
 
 def _find_protocol(host: str, url: str) -> Family | None:
@@ -93,6 +97,23 @@ def _find_protocol(host: str, url: str) -> Family | None:
         if (not endings or host.endswith(endings)) and find_endpoint(sdk, "POST", url) is not None:
             return find_family(sdk)
     return None
+
+
+class _UntilDone:
+    """INNER, at the end of which nothing more is awaited: LiteLLM stops there, and keeps the response for long."""
+
+    __slots__ = ("_inner", "_invocation")
+
+    def __init__(self, invocation: Invocation, inner: Reader) -> None:
+        self._invocation, self._inner = invocation, inner
+
+    def feed(self, piece: bytes) -> None:
+        self._inner.feed(piece)
+        if piece.rstrip().endswith(DONE):
+            self._invocation.finish_reading()
+
+    def finish(self) -> None:
+        self._inner.finish()
 
 
 class _Told(Exception):
@@ -121,7 +142,8 @@ def _behind(error: BaseException) -> BaseException | None:
             body = json.loads(response.content)
         except Exception:  # not read, or not JSON: the status is enough
             body = None
-        return _Told(response, body)
+        code = response.headers.get("x-amzn-errortype")
+        return _Told(response, {"Error": {"Code": code.partition(":")[0]}} if code else body)
     context = error.__context__
     is_https = context is not None and type(context).__module__.partition(".")[0] in ("httpx", "httpx2")
     return context if is_https else None
