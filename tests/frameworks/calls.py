@@ -4,6 +4,7 @@ Each script is run with a framework's own interpreter: script.py SIMULATOR_URL; 
 """
 
 import asyncio
+import contextvars
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,15 +18,16 @@ QUESTION = "Tell me about the harbour at night, please."
 def make(calls: Mapping[str, Callable[[], Any]]) -> None:
     """Make CALLS, each under a feature of its name, and print what came of each: nothing, or the exception."""
     outcomes: dict[str, str] = {}
-    for name, call in calls.items():
-        with llmtrace.feature(name):
-            try:
-                result = call()
-                if isinstance(result, Awaitable):
-                    asyncio.run(_settle(result))
-                outcomes[name] = ""
-            except Exception as err:
-                outcomes[name] = f"{type(err).__module__}.{type(err).__qualname__}"
+    with asyncio.Runner() as runner:
+        for name, call in calls.items():
+            with llmtrace.feature(name):
+                try:
+                    result = call()
+                    if isinstance(result, Awaitable):
+                        runner.run(_settle(result), context=contextvars.copy_context())
+                    outcomes[name] = ""
+                except Exception as err:
+                    outcomes[name] = f"{type(err).__module__}.{type(err).__qualname__}: {str(err)[:300]}"
     assert llmtrace.flush(10.0)
     print(json.dumps(outcomes))
     sys.stdout.flush()

@@ -96,3 +96,36 @@ def endpoints(calls: list[Call]) -> set[tuple[str, str]]:
 
 def usage_sources(calls: list[Call]) -> dict[str, Any]:
     return {str(call.feature): call.usage_source for call in calls}
+
+
+OPENAI = {("openai", "chat.completions"), ("openai", "responses")}
+ANTHROPIC, BEDROCK = {("anthropic", "messages")}, {("aws.bedrock", "converse")}
+EMBEDDINGS = {("openai", "embeddings")}
+
+
+def test_langchain_and_langgraph(home: Path) -> None:
+    calls = everything_ok("langchain", home)
+    assert endpoints(calls) == OPENAI | ANTHROPIC | BEDROCK | EMBEDDINGS
+    steps = [call for call in calls if str(call.feature).startswith("agent")]
+    assert len(steps) == 4, "two for each agent: the tool's call, and the answer"
+
+
+def test_pydantic_ai(home: Path) -> None:
+    calls = everything_ok("pydantic-ai", home)
+    assert endpoints(calls) == OPENAI | ANTHROPIC | BEDROCK
+    assert len([call for call in calls if str(call.feature).endswith("tool")]) == 8
+
+
+def test_openai_agents(home: Path) -> None:
+    calls = everything_ok("openai-agents", home)
+    assert endpoints(calls) == OPENAI
+
+
+def test_instructor(home: Path) -> None:
+    calls = everything_ok("instructor", home)
+    assert endpoints(calls) == {("openai", "chat.completions")} | ANTHROPIC
+
+
+def test_llama_index(home: Path) -> None:
+    calls = everything_ok("llama-index", home)
+    assert endpoints(calls) == OPENAI | ANTHROPIC | EMBEDDINGS
