@@ -13,6 +13,9 @@ from llmtrace.model import Attempt, Call, CallStatus, Content, Response, Usage, 
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import as_mapping
 
+# Where a cloud puts its own in front of a provider's.
+CLOUD_REQUEST_IDS = ("x-amzn-requestid", "apim-request-id")
+
 
 def to_call(invocation: Invocation) -> Call:
     """The finished call of INVOCATION."""
@@ -45,7 +48,7 @@ def to_call(invocation: Invocation) -> Call:
         usage_complete=complete,
         error_type=error_type,
         http_status=invocation.http_status,
-        request_id=headers.get(family.request_id_header),
+        request_id=next((headers[n] for n in (family.request_id_header, *CLOUD_REQUEST_IDS) if n in headers), None),
         request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},

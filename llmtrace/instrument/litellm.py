@@ -31,7 +31,11 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 MODEL = re.compile(r"/models?/([^/]+?)(?::[a-zA-Z]+)?(?:/[a-z-]+)?$")
 VERTEX_CLAUDE = re.compile(r"/publishers/anthropic/models/[^/]+:(?:streamR|r)awPredict$")
 # Where Anthropic's models are, beside Anthropic: as its SDK's clients for those places are called.
-PLACES = (("googleapis.com", "AnthropicVertex"), ("azure.com", "AnthropicFoundry"), ("amazonaws.com", "AnthropicAWS"))
+PLACES = (
+    (re.compile(r"\.googleapis\.com$"), "AnthropicVertex"),
+    (re.compile(r"\.azure\.com$"), "AnthropicFoundry"),
+    (re.compile(r"^bedrock-"), "AnthropicBedrock"),
+)
 
 
 class LitellmSeam(Seam):
@@ -69,7 +73,7 @@ class LitellmSeam(Seam):
         url = str(kwargs.get("url") or args[0]).partition("?")[0]
         parts = urlsplit(url)
         host = parts.hostname or ""
-        client = next((client for ending, client in PLACES if host.endswith(ending)), "")
+        client = next((client for place, client in PLACES if place.search(host)), "")
         asked_url = f"{parts.scheme}://{parts.netloc}/v1/messages" if VERTEX_CLAUDE.search(parts.path) else url
         family = _find_protocol(host, asked_url)
         if family is None:

@@ -1,4 +1,4 @@
-"""LlamaIndex's models on OpenAI and Anthropic, whole, streamed and awaited, and its embeddings."""
+"""LlamaIndex's models on OpenAI, whole, streamed and awaited, and its embeddings."""
 
 import sys
 from typing import Any
@@ -10,13 +10,11 @@ llmtrace.instrument()
 from calls import QUESTION, make  # noqa: E402
 from llama_index.core.llms import ChatMessage  # noqa: E402
 from llama_index.embeddings.openai import OpenAIEmbedding  # noqa: E402
-from llama_index.llms.anthropic import Anthropic  # noqa: E402
 from llama_index.llms.openai import OpenAI, OpenAIResponses  # noqa: E402
 
 url = sys.argv[1]
 gpt = OpenAI(model="gpt-4o", api_base=f"{url}/v1", api_key="k", max_tokens=40)
 responses = OpenAIResponses(model="gpt-5-mini", api_base=f"{url}/v1", api_key="k", max_output_tokens=600)
-claude = Anthropic(model="claude-sonnet-4-6", base_url=url, api_key="k", max_tokens=40)
 embedding = OpenAIEmbedding(model="text-embedding-3-small", api_base=f"{url}/v1", api_key="k")
 asked = [ChatMessage(role="user", content=QUESTION)]
 
@@ -26,13 +24,17 @@ def read(stream: Any) -> None:
         pass
 
 
+async def read_async(model: Any) -> None:
+    async for _ in await model.astream_chat(asked):
+        pass
+
+
 make({
     "openai chat": lambda: gpt.chat(asked),
     "openai complete": lambda: gpt.complete(QUESTION),
     "openai stream": lambda: read(gpt.stream_chat(asked)),
     "openai async": lambda: gpt.achat(asked),
     "responses": lambda: responses.chat(asked),
-    "anthropic chat": lambda: claude.chat(asked),
-    "anthropic stream": lambda: read(claude.stream_chat(asked)),
+    "openai async stream": lambda: read_async(gpt),
     "embedding": lambda: embedding.get_text_embedding("harbour"),
 })  # fmt: skip

@@ -128,4 +128,4 @@ def test_instructor(home: Path) -> None:
 
 def test_llama_index(home: Path) -> None:
     calls = everything_ok("llama-index", home)
-    assert endpoints(calls) == OPENAI | ANTHROPIC | EMBEDDINGS
+    assert endpoints(calls) == OPENAI | EMBEDDINGS

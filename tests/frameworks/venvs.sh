@@ -15,7 +15,7 @@ packages() {
         pydantic-ai) echo "pydantic-ai-slim[openai,anthropic,bedrock]" ;;
         openai-agents) echo "openai-agents" ;;
         instructor) echo "instructor anthropic" ;;
-        llama-index) echo "llama-index-core llama-index-llms-openai llama-index-llms-anthropic llama-index-embeddings-openai" ;;
+        llama-index) echo "llama-index-llms-openai llama-index-embeddings-openai" ;;
         *) echo "no such framework: $1" >&2; exit 2 ;;
     esac
 }
