@@ -253,7 +253,8 @@ class Invocation:
             response = reference()
             if response is not None:
                 for name in HOOKS:
-                    response.__dict__.pop(name, None)
+                    if getattr(response.__dict__.get(name), "__module__", "").startswith("llmtrace."):
+                        del response.__dict__[name]
         if self.shared is not None and not is_collecting:
             quietly(self.shared.end, self)
         self._sink.put(self)
