@@ -19,6 +19,9 @@ QUEUE_SPANS = 2048
 QUEUE_BYTES = 16 * 1024 * 1024
 FLUSH_INTERVAL_S = 0.2
 
+ADMIN_KEYS = {"openai": "OPENAI_ADMIN_KEY", "anthropic": "ANTHROPIC_ADMIN_KEY"}
+ADMIN_URLS = {"openai": "LLMTRACE_OPENAI_ADMIN_URL", "anthropic": "LLMTRACE_ANTHROPIC_ADMIN_URL"}
+
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _CONTENT_ON_SPANS = frozenset({"true", "1", "span_only", "span_and_event"})
 
@@ -87,6 +90,33 @@ def environment_of_run(given: Mapping[str, str | None]) -> dict[str, str]:
 def token() -> str | None:
     """The token to show to a sidecar: `LLMTRACE_TOKEN`."""
     return os.environ.get("LLMTRACE_TOKEN") or None
+
+
+def admin_key(provider: str) -> str:
+    """The key that may read PROVIDER's bill: `OPENAI_ADMIN_KEY` or `ANTHROPIC_ADMIN_KEY`.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    name = ADMIN_KEYS[provider]
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise ConfigError(
+            f"{name} is not set: an admin key of the organization reads its bill; or name downloaded files with --file"
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise ConfigError(f"{name} holds something that no key has: a line break, or letters beyond ASCII")
+    return key
+
+
+def has_admin_key(provider: str) -> bool:
+    """Whether a key is set that may read PROVIDER's bill."""
+    return bool(os.environ.get(ADMIN_KEYS[provider], "").strip())
+
+
+def admin_url(provider: str) -> str | None:
+    """Where PROVIDER's admin API is asked instead: `LLMTRACE_OPENAI_ADMIN_URL` or `LLMTRACE_ANTHROPIC_ADMIN_URL`."""
+    return os.environ.get(ADMIN_URLS[provider]) or None
 
 
 def otlp_headers() -> dict[str, str]:

@@ -4,6 +4,7 @@ LlmtraceError
 ├── ConfigError           a setting or an argument that cannot be used
 │   └── TokenRefused      a sidecar wants a token, or another one
 ├── MissingExtra          a part of llmtrace that is not installed
+├── BillUnavailable       a provider does not hand out its figures
 ├── QueryError            a question or SQL that cannot be answered
 ├── PriceBookError        price data that contradicts itself
 │   └── OwnPricesError    a file of your own prices that cannot be used
@@ -47,6 +48,10 @@ class MissingExtra(LlmtraceError):
         """Name EXTRA and what it is needed for."""
         self.extra = extra
         super().__init__(f"{needed_for} needs the extra '{extra}': pip install 'llmtrace-sidecar[{extra}]'")
+
+
+class BillUnavailable(LlmtraceError):
+    """A provider does not hand out its figures: it refuses the key, fails, or cannot be reached."""
 
 
 class QueryError(LlmtraceError):

@@ -227,6 +227,18 @@ def test_a_feature_crosses_from_one_service_to_the_other(home: Path) -> None:
     assert {row["key"] for row in report(home, "--by", "service")["rows"]} == {"search"}
 
 
+def test_reconcile_finds_the_seven_percent_that_were_not_tracked_and_names_the_cause(home: Path) -> None:
+    lines = run_example("reconcile_demo.py", home, COLUMNS="80").splitlines()
+    output = " ".join(" ".join(lines).split())
+    assert lines[0].startswith("$ llmtrace reconcile --provider openai --since 20")
+    assert "coverage 93.0% · drift +$" in lines[2]
+    assert "(+7.0%)" in lines[2]
+    assert [line.split(":")[0] for line in lines if ": 2 rows" in line] == ["calls_outside"]
+    assert "(7.0% of the bill), in 7 requests that are not; proj_search was billed exactly that" in output
+    assert lines[-1] == "exit code: 1"
+    assert max(map(len, lines)) <= 80
+
+
 def test_every_example_is_tested() -> None:
     tested = Path(__file__).read_text()
     names = {path.name for path in EXAMPLES.glob("*.py")} - {"provider.py"}

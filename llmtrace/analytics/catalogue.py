@@ -113,6 +113,9 @@ COLUMNS: Mapping[str, str] = {
     "environment": "Where that service runs.",
     "process": "The process that sent them.",
     "first_at": "When the first of them started, in UTC.",
+    "service_tier": "The tier that served them, as the provider told it.",
+    "component": "What is billed: input_uncached, output and so on; null for calls that nothing was counted of.",
+    "quantity": "How much of it, in tokens or calls.",
     "is_call": "Whether the span is a call to a provider.",
 }
 

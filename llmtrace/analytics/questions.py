@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
+from llmtrace.analytics.billable import billable
 from llmtrace.analytics.coverage import duplicates, processes, services, unpriced, usage_sources
 from llmtrace.analytics.failures import failure_totals, failure_types, failures, outcomes
 from llmtrace.analytics.filters import Filter, apply_filter, parse_filter
@@ -210,6 +211,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("services", services),
     Question("processes", processes),
     Question("duplicates", duplicates),
+    Question("billable", billable),
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from llmtrace.errors import (
+    BillUnavailable,
     CommandError,
     LlmtraceError,
     MissingExtra,
@@ -23,7 +24,16 @@ from llmtrace.errors import (
 from llmtrace.release import VERSION
 
 EXIT_USAGE, EXIT_CANNOT_RUN = 2, 3
-CANNOT_RUN = (CommandError, MissingExtra, PortTaken, SidecarMismatch, SidecarUnreachable, StoreError, TokenRefused)
+CANNOT_RUN = (
+    BillUnavailable,
+    CommandError,
+    MissingExtra,
+    PortTaken,
+    SidecarMismatch,
+    SidecarUnreachable,
+    StoreError,
+    TokenRefused,
+)
 
 # Name, the extra that it needs, and what the help says, in the order of the help.
 COMMANDS: tuple[tuple[str, str, str], ...] = (
@@ -34,6 +44,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("serve", "server", "Own the database, receive OTLP, and answer questions over HTTP."),
     ("explain", "server", "Show how the cost of one call adds up, price by price."),
     ("export", "server", "Write calls to a file: Parquet, CSV, JSON lines or OTLP."),
+    ("reconcile", "server", "Compare tracked cost with the provider's own figures, and name what differs."),
     ("prices", "server", "Show the prices that calls are priced by, and how fresh they are."),
     ("reprice", "server", "Price stored calls anew, and show what changes."),
     ("query", "server", "Run SQL over calls, spans and cost items."),

@@ -12,8 +12,12 @@ embeddings, the same under Azure's paths (`AzureOpenAI(azure_endpoint=sim.azure_
 their server tools, token counts and the older completions. A response in the background is queued when it is made, in
 progress when it is first fetched, and completed from the second time on.
 
+Usage and costs of the organization are reported to whoever shows an admin key (`sk-admin-...`, `sk-ant-admin...`): what
+was answered, at printed prices, and what `Simulator.bill` added.
+
 Another process scripts and reads it over HTTP: `POST /_simulator/faults` and `/_simulator/answers` take the fields of
-`Fault` and `Answer` with `times`, `GET /_simulator/requests` returns the log, `DELETE` empties each of them.
+`Fault` and `Answer` with `times`, `POST /_simulator/bill` those of `Simulator.bill`, `GET /_simulator/requests` returns
+the log, `DELETE` empties each of them.
 It imports nothing else of llmtrace and only the standard library.
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.exchange import State
 from llmtrace.simulator.faults import Fault
+from llmtrace.simulator.ledger import Use
 from llmtrace.simulator.script import Aimed, Script
 
 PREFIX = "/_simulator/"
@@ -66,6 +67,19 @@ def _drop_requests(state: State, value: Any) -> Any:
     return {}
 
 
+def _add_uses(state: State, value: Any) -> Any:
+    """Put the uses in VALUE on the bill, one object or a list of them."""
+    uses = [Use.of(**row) for row in (value if isinstance(value, list) else [value])]
+    for use in uses:
+        state.ledger.add(use)
+    return {"added": len(uses)}
+
+
+def _drop_uses(state: State, value: Any) -> Any:
+    state.ledger.clear()
+    return {}
+
+
 _ROUTES: dict[tuple[str, str], Callable[[State, Any], Any]] = {
     ("POST", "faults"): _add_faults,
     ("GET", "faults"): _list_faults,
@@ -74,4 +88,6 @@ _ROUTES: dict[tuple[str, str], Callable[[State, Any], Any]] = {
     ("DELETE", "answers"): _drop_answers,
     ("GET", "requests"): _list_requests,
     ("DELETE", "requests"): _drop_requests,
+    ("POST", "bill"): _add_uses,
+    ("DELETE", "bill"): _drop_uses,
 }

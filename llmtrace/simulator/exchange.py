@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.ledger import Ledger
 from llmtrace.simulator.limits import LimitBook, Limits
 from llmtrace.simulator.log import LoggedRequest, RequestLog
 from llmtrace.simulator.protocol import Asked, Event, Problem, Protocol, Reply, Request, without_usage
@@ -38,6 +39,7 @@ class State:
     answers: Script[Answer] = field(default_factory=Script)
     usages: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     log: RequestLog = field(default_factory=RequestLog)
+    ledger: Ledger = field(default_factory=Ledger)
     ids: random.Random = field(default_factory=random.Random)
     stopping: Flag = field(default_factory=Flag)
 
@@ -57,7 +59,8 @@ class Exchange:
     def run(self, raw: bytes) -> None:
         """Answer the request with the body RAW; a client that leaves is noted in the log."""
         record = self._record
-        asked = Asked(record.method, record.path, dict(parse_qsl(record.query)), record.headers, _parse(raw))
+        pairs = tuple(parse_qsl(record.query))
+        asked = Asked(record.method, record.path, dict(pairs), record.headers, _parse(raw), pairs)
         target = self._protocol.target(asked)
         fault = self._state.faults.take(target, self._record.number)
         self._change(
@@ -112,6 +115,7 @@ class Exchange:
         reply = self._protocol.reply(request)
         limits.spend_tokens(reply.input_tokens, reply.output_tokens)
         self._change(response_id=reply.response_id, usage=reply.usage)
+        self._state.ledger.note(self._protocol.name, self._record.received_at, asked, reply)
         if target.stream:
             return self._stream(request, reply, fault)
         return self._send(reply, fault)

@@ -10,6 +10,8 @@ from typing import Any
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"})
 REDACTED = "***"
+# What kind of key it is may be known: only an admin key opens an organization's reports.
+ADMIN_KEYS = ("sk-admin-", "sk-ant-admin")
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class RequestLog:
 
     def open(self, method: str, path: str, query: str, headers: Mapping[str, str], host: str) -> LoggedRequest:
         """Start the record of a request that has just arrived."""
-        shown = {name: REDACTED if name in SECRET_HEADERS else value for name, value in headers.items()}
+        shown = {name: _redact(value) if name in SECRET_HEADERS else value for name, value in headers.items()}
         with self._changed:
             self._count += 1
             self._in_flight += 1
@@ -124,3 +126,7 @@ class RequestLog:
                 if not self._changed.wait(deadline - time.monotonic()):
                     return False
             return True
+
+
+def _redact(value: str) -> str:
+    return next((kind for kind in ADMIN_KEYS if kind in value), "") + REDACTED

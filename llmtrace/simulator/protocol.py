@@ -30,13 +30,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as it arrived; `body` is None when it was not JSON, or when there was none."""
+    """A request as it arrived; `body` is None when it was not JSON, or when there was none.
+
+    `query` has the last value of each parameter, `pairs` all of them.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    def values(self, name: str) -> list[str]:
+        """The values of the list NAME in the query, written as `NAME[]` or `NAME`."""
+        return [value for key, value in self.pairs if key in (name, f"{name}[]")]
 
     @property
     def fields(self) -> Mapping[str, Any]:

@@ -1,11 +1,14 @@
 """The simulator as its users see it: a server on loopback that a test scripts and reads."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from llmtrace.simulator.answers import Answer
 from llmtrace.simulator.anthropic import Messages
+from llmtrace.simulator.anthropic_admin import CostReport, UsageReport
 from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
@@ -13,14 +16,17 @@ from llmtrace.simulator.bedrock import Converse
 from llmtrace.simulator.bedrock_invoke import Invoke
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
 from llmtrace.simulator.openai import ChatCompletions
+from llmtrace.simulator.openai_admin import CompletionsUsage, Costs, EmbeddingsUsage
 from llmtrace.simulator.openai_completions import Completions
 from llmtrace.simulator.openai_embeddings import Embeddings
 from llmtrace.simulator.openai_responses import make_responses
 from llmtrace.simulator.protocol import Protocol
+from llmtrace.simulator.rates import Charge
 from llmtrace.simulator.script import Script
 
 
@@ -37,6 +43,11 @@ def make_anthropic() -> tuple[Protocol, ...]:
 def make_bedrock() -> tuple[Protocol, ...]:
     """The endpoints of Amazon Bedrock's runtime."""
     return Converse(), Invoke()
+
+
+def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
+    """The reports of usage and costs of both, from LEDGER."""
+    return CompletionsUsage(ledger), EmbeddingsUsage(ledger), Costs(ledger), UsageReport(ledger), CostReport(ledger)
 
 
 class Simulator:
@@ -76,16 +87,24 @@ class Simulator:
     ) -> None:
         """Set up what `start` starts."""
         faults: Script[Fault] = Script()
+        ledger = Ledger()
         self._state = State(
             seed=seed,
             latency_s=latency_s,
             chunk_delay_s=chunk_delay_s,
             enforces_limits=enforce_limits,
             compresses=compress,
-            protocols=(*map(Azure, make_openai()), *make_openai(), *make_anthropic(), *make_bedrock()),
+            protocols=(
+                *map(Azure, make_openai()),
+                *make_openai(),
+                *make_anthropic(),
+                *make_bedrock(),
+                *make_admin(ledger),
+            ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
             faults=FaultSource(faults, seed, error_rate, tuple(random_faults)),
             usages=dict(usage or {}),
+            ledger=ledger,
         )
         self._wanted_port = port
         self._server: Listener | None = None
@@ -185,6 +204,43 @@ class Simulator:
             self._state.usages.pop(model, None)
         else:
             self._state.usages[model] = dict(usage)
+
+    def bill(
+        self,
+        provider: str,
+        model: str,
+        usage: Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+        service_tier: str | None = None,
+        batch: bool = False,
+        scope: str | None = None,
+        key: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Put a use of MODEL on the bill that nobody asked here for: TIMES requests of USAGE, as an answer states it.
+
+        AT is in UTC where it names no zone, and now where it is not given; SCOPE the project or workspace that pays,
+        KEY the id of the API key. PROVIDER is "openai" or "anthropic".
+        """
+        self._state.ledger.add(
+            Use.of(
+                provider,
+                model,
+                usage,
+                at=at,
+                service_tier=service_tier,
+                batch=batch,
+                scope=scope,
+                key=key,
+                times=times,
+            )
+        )
+
+    def charge(self, model: str, token_class: str, usd_per_mtok: str, *, since: datetime | None = None) -> None:
+        """Bill a million of TOKEN_CLASS (`input_uncached`, `output` ...) of MODEL at USD_PER_MTOK from SINCE on."""
+        at = utc(since) if since is not None else datetime.min.replace(tzinfo=UTC)
+        self._state.ledger.charge(Charge(model, token_class, Decimal(usd_per_mtok), at))
 
     @property
     def requests(self) -> list[LoggedRequest]:
