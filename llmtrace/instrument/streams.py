@@ -65,7 +65,7 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
 def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., SyncItems]":
     def iter_bytes(chunk_size: int | None = None) -> "SyncItems":
         response = reference()
-        return SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return _Bytes(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return iter_bytes
 
@@ -137,6 +137,21 @@ class SyncItems(_Items):
     def close(self) -> None:
         """Close the generator."""
         self._inner.close()
+
+
+class _Bytes(SyncItems):
+    """Bytes of a response. Dropping them may close it, by their generator; the SDK, which knows why, does so after."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if not self._is_over:
+            invocation = self._invocation
+            invocation.iterating = True
+            try:
+                self._inner.close()
+            finally:
+                invocation.iterating = False
 
 
 class AsyncItems(_Items):

@@ -74,7 +74,8 @@ def _counts_output(call: Call) -> bool:
     usage = call.response.usage
     if usage is None or call.usage.output_tokens is not None or call.request.operation == "embeddings":
         return True
-    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
+    total = usage.get("total_tokens", usage.get("totalTokenCount"))
+    return call.usage.input_tokens is not None and total == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:

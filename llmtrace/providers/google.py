@@ -78,7 +78,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: candidates, or the reason why there is none."""
     candidates = [as_mapping(c) for c in as_list(body.get("candidates"))]
     blocked = as_text(as_mapping(body.get("promptFeedback")).get("blockReason"))
-    reasons = [as_text(c.get("finishReason")) for c in candidates] or [blocked]
+    reasons = [read_reason(c) for c in candidates] or [blocked]
     usage = as_mapping(body.get("usageMetadata"))
     return Response(
         id=as_text(body.get("responseId")),
@@ -92,6 +92,12 @@ def read_response(body: Mapping[str, Any]) -> Response:
     )
 
 
+def read_reason(candidate: Mapping[str, Any]) -> str | None:
+    """Why the model stopped: a word, which some answers of Vertex AI number."""
+    reason = candidate.get("finishReason")
+    return str(reason) if as_int(reason) else as_text(reason)
+
+
 def read_searches(model: str | None, candidates: list[Mapping[str, Any]]) -> Mapping[str, int]:
     """How often CANDIDATES were grounded in a search that is charged: by the prompt or the query, after MODEL."""
     metadata = (as_mapping(c.get("groundingMetadata")) for c in candidates)
@@ -103,7 +109,7 @@ def read_searches(model: str | None, candidates: list[Mapping[str, Any]]) -> Map
 
 def read_error(body: Mapping[str, Any]) -> str | None:
     """The status in the API's error envelope, such as `RESOURCE_EXHAUSTED`."""
-    error = as_mapping(body.get("error")) or body
+    error = as_mapping(body.get("error"))
     code = as_int(error.get("code"))
     return as_text(error.get("status")) or (str(code) if code is not None else None)
 
@@ -157,7 +163,7 @@ class ContentFold:
         return spoke
 
     def _add_candidate(self, candidate: Mapping[str, Any]) -> bool:
-        reason = as_text(candidate.get("finishReason"))
+        reason = read_reason(candidate)
         if reason is not None:
             self._finish[as_int(candidate.get("index")) or 0] = reason
         spoke = False

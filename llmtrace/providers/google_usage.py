@@ -116,7 +116,7 @@ def _is_anthropic(usage: RawUsage) -> bool:
 
 def _as_generate_content(usage: RawUsage) -> RawUsage:
     """USAGE under the names of `generateContent`, whichever API it came from."""
-    if PROMPT in usage:
+    if any(name in usage for name in (PROMPT, ANSWER, TOTAL)):
         return usage
     names = INTERACTIONS if "total_input_tokens" in usage else COMPATIBLE
     told = {**usage, **{names[key]: value for key, value in usage.items() if key in names}}
