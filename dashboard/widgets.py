@@ -179,3 +179,5 @@ def _price_fix(scope: Scope) -> None:
     with st.popover("See why", type="tertiary", icon=":material/sell:"):
         st.markdown("See why one call has none, and which prices are known of a model:")
         st.code("llmtrace explain SPAN_ID\nllmtrace prices show MODEL", language="bash")
+        st.markdown("Write the model's rates, or whose prices a deployment has, into `prices.yaml`, and price it anew:")
+        st.code("llmtrace prices check prices.yaml\nllmtrace reprice --since 30d --dry-run", language="bash")

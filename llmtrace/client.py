@@ -100,6 +100,13 @@ class Client:
         """What became of every span that ended, and the state of journal, store and price book. Raises like `ask`."""
         return self._either(lambda owner: owner.health(), lambda remote: remote.json("GET", "/api/v1/doctor"))
 
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates, or None. Raises like `ask`."""
+        found: dict[str, Any] | None = self._either(
+            lambda owner: owner.currency(), lambda remote: remote.json("GET", "/api/v1/currency")
+        )
+        return found
+
     def explain(self, span_id: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """The cost of the call whose span id starts with SPAN_ID, taken apart: decimals and times as text.
 

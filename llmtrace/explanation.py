@@ -15,10 +15,12 @@ from llmtrace.analytics.tables import CALLS
 from llmtrace.errors import QueryError
 from llmtrace.model import Call
 from llmtrace.pricing import PriceBook
+from llmtrace.pricing.display import convert, describe_currency, exchange_at
 from llmtrace.pricing.origins import count_origins
 from llmtrace.store.base import Rows
 from llmtrace.store.rows import read_span
 
+PER_CALL = "request"  # the component that is billed with each call, whatever its usage
 MOST_CANDIDATES = 5
 HEX = frozenset("0123456789abcdef")
 HINT = "the latest are shown by: llmtrace query 'SELECT span_id, feature FROM calls ORDER BY started_at DESC LIMIT 9'"
@@ -46,9 +48,12 @@ def explain_call(ask: Ask, book: PriceBook, span_id: str, chosen: Filter) -> dic
     for item, origin in zip(rows, _origins(call, rows), strict=True):
         price = prices.get(item["price_row_id"] or "")
         items.append(_item(item, price.verified_at if price is not None else None, origin))
+    exchange = exchange_at(describe_currency(book), row["started_at"])
+    shown = {"cost_display": convert(row["cost_usd"], exchange), "currency": exchange} if exchange is not None else {}
     return {
         **key,
         "total_usd": row["cost_usd"],
+        **shown,
         "status": row["cost_status"],
         "reason": row["cost_reason"],
         "items": items,
@@ -105,8 +110,11 @@ def _items(ask: Ask, key: Mapping[str, str], revision: int) -> list[dict[str, An
 def _origins(call: Call | None, items: list[dict[str, Any]]) -> list[str | None]:
     """What each of ITEMS was counted from, where CALL's usage still makes the same bill."""
     origins = count_origins(call) if call is not None else []
-    is_same_bill = [(c, n) for c, n, _ in origins] == [(i["component"], i["quantity"]) for i in items]
-    return [origin for _, _, origin in origins] if is_same_bill else [None] * len(items)
+    counted = [(i["component"], i["quantity"]) for i in items if i["component"] != PER_CALL]
+    if [(c, n) for c, n, _ in origins] != counted:
+        return [None] * len(items)
+    told = iter(origin for _, _, origin in origins)
+    return ["the call itself" if i["component"] == PER_CALL else next(told) for i in items]
 
 
 def _item(item: Mapping[str, Any], verified_at: str | None, origin: str | None) -> dict[str, Any]:

@@ -207,7 +207,8 @@ class Price:
     """One dated row of the price book: the price of one component of one model under one set of conditions.
 
     `rate_usd` is what the provider prints, for `per` units. `valid_to` is exclusive; `guaranteed_until` is the last
-    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own.
+    day of a promotion that nobody promised to continue. `layer` is `override` for a price of the user's own,
+    `genai-prices` for one of that list.
     """
 
     id: str
@@ -225,14 +226,15 @@ class Price:
     source_note: str | None
     verified_at: str
     confidence: str
-    layer: Literal["book", "override"] = "book"
+    layer: Literal["book", "override", "genai-prices"] = "book"
 
 
 @dataclass(frozen=True, slots=True)
 class CostItem:
     """One line of a bill: quantity × rate ÷ per × multiplier. Rate, price id and cost are `None` where unpriced.
 
-    `layer` is where the price comes from: `book`, or `override` where the user's own prices had a part in it.
+    `layer` is where the price comes from: `provider` (it reported the amount), `override` where the user's own prices
+    had a part in it, `book`, or `genai-prices`.
     """
 
     component: str

@@ -18,6 +18,7 @@ from llmtrace.ingest.reprice import reprice
 from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
+from llmtrace.pricing.display import describe_currency
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore
 from llmtrace.store.lock import WAIT_S, OwnerLock
@@ -39,7 +40,7 @@ class Owner:
         self.lock = OwnerLock(self.db, kind)
         self.store: DuckStore | None = None
         self._ingester: Ingester | None = None
-        self._prices = CurrentPrices(home)
+        self._prices = CurrentPrices(home, keeps_copy=True)
         self._turn = threading.Lock()  # to read calls and write what follows from them
 
     def open(self, wait_s: float = WAIT_S) -> "Owner":
@@ -100,6 +101,10 @@ class Owner:
         """The prices in force: the bundled book with the user's own before it."""
         return self._prices.book()
 
+    def currency(self) -> dict[str, Any] | None:
+        """What amounts are shown in beside US dollars, with its dated rates; None where nothing is said."""
+        return describe_currency(self.book())
+
     def ingest(self, should_stop: Callable[[], bool] = lambda: False) -> Ingested:
         """Read what is new in the journal into the store. One thread at a time."""
         assert self._ingester is not None
@@ -140,7 +145,8 @@ class Owner:
 
         Unless IS_DRY, each gets a new revision; what stood there goes to the history. Raises QueryError.
         """
-        return reprice(self._open_store(), self.book, parse_filter(options), self._turn, is_dry=is_dry)
+        answer = reprice(self._open_store(), self.book(), parse_filter(options), self._turn, is_dry=is_dry)
+        return {**answer, "price_problem": self._prices.problem}
 
     def export(self, relation: str, options: Mapping[str, Any]) -> "pyarrow.RecordBatchReader":
         """All rows of `calls`, or of `spans` with their cost, in the order of time; OPTIONS are those of the filter.
@@ -213,6 +219,7 @@ class Owner:
                 "rows": len(book.prices),
                 "bundled": load_book().version,
                 "own": str(self._prices.path) if book.version != load_book().version else None,
+                "currency": describe_currency(book),
             },
             "deliveries": self.deliveries(),
             "problems": [*summary.problems, *doubts],

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from llmtrace.pricing.display import convert, exchange_at
 from llmtrace.store.base import Rows
 
 # What `report --json` prints for each row, in this order.
@@ -38,13 +39,23 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(plain(value), ensure_ascii=False, indent=indent)
 
 
-def report_json(by: str, rows: Rows, totals: Rows) -> dict[str, Any]:
-    """The answer of `report --json`: ROWS of the question `report` and TOTALS of the question `totals`."""
-    return {
+def report_json(by: str, rows: Rows, totals: Rows, currency: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The answer of `report --json`: ROWS of the question `report` and TOTALS of the question `totals`.
+
+    With a CURRENCY, costs are there in that one too, by the rate of the last call.
+    """
+    total = totals.dicts()[0]
+    answer: dict[str, Any] = {
         "by": by,
         "rows": [report_row(row, by) for row in rows.dicts()],
-        "total": report_row({"key": None, **totals.dicts()[0]}, by),
+        "total": report_row({"key": None, **total}, by),
     }
+    exchange = exchange_at(currency, total["last_call_at"])
+    if exchange is not None:
+        answer["currency"] = exchange
+        for row in (*answer["rows"], answer["total"]):
+            row["cost_display"] = plain(convert(row["cost_usd"], exchange))
+    return answer
 
 
 def report_row(row: Mapping[str, Any], by: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import gc
 import inspect
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import cohere
@@ -39,23 +40,44 @@ class Natives:
 
     def __init__(self, address: str, *, is_async: bool = False, retries: int = 0) -> None:
         """RETRIES: how often a client tries again where it can be told."""
-        self.address, self.is_async = address, is_async
-        options = {"base_url": address}
-        self.gemini = genai.Client(api_key="k", http_options=genai.types.HttpOptions(**options))
-        self.vertex = genai.Client(vertexai=True, api_key="k", http_options=genai.types.HttpOptions(**options))
-        self.mistral = Mistral(api_key="k", server_url=address)
-        kinds = (cohere.AsyncClientV2, cohere.AsyncClient) if is_async else (cohere.ClientV2, cohere.Client)
-        self.cohere, self.cohere_v1 = (kind(api_key="k", base_url=address, max_retries=retries) for kind in kinds)
-
+        self.address, self.is_async, self._retries = address, is_async, retries
         self._opened: list[Any] = []
+
+    @cached_property
+    def gemini(self) -> genai.Client:
+        return genai.Client(api_key="k", http_options=genai.types.HttpOptions(base_url=self.address))
+
+    @cached_property
+    def vertex(self) -> genai.Client:
+        return genai.Client(vertexai=True, api_key="k", http_options=genai.types.HttpOptions(base_url=self.address))
+
+    @cached_property
+    def mistral(self) -> Mistral:
+        return Mistral(api_key="k", server_url=self.address)
+
+    @cached_property
+    def cohere(self) -> Any:
+        kind = cohere.AsyncClientV2 if self.is_async else cohere.ClientV2
+        return kind(api_key="k", base_url=self.address, max_retries=self._retries)
+
+    @cached_property
+    def cohere_v1(self) -> Any:
+        kind = cohere.AsyncClient if self.is_async else cohere.Client
+        return kind(api_key="k", base_url=self.address, max_retries=self._retries)
+
+    def _made(self, *names: str) -> list[Any]:
+        """The clients NAMES that were needed."""
+        return [vars(self)[name] for name in names if name in vars(self)]
 
     def __enter__(self) -> "Natives":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for client in (self.gemini, self.vertex, self.mistral.sdk_configuration.client, *self._opened):
+        for client in (*self._made("gemini", "vertex"), *self._opened):
             client.close()
-        for client in (self.cohere, self.cohere_v1):
+        for client in self._made("mistral"):
+            client.sdk_configuration.client.close()
+        for client in self._made("cohere", "cohere_v1"):
             client._client_wrapper.httpx_client.httpx_client.close()
         collect()
 
@@ -63,10 +85,11 @@ class Natives:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.mistral.sdk_configuration.async_client.aclose()
-        for client in (self.gemini, self.vertex):
+        for client in self._made("mistral"):
+            await client.sdk_configuration.async_client.aclose()
+        for client in self._made("gemini", "vertex"):
             await client.aio.aclose()
-        for client in (self.cohere, self.cohere_v1):
+        for client in self._made("cohere", "cohere_v1"):
             await client._client_wrapper.httpx_client.httpx_client.aclose()
         for client in self._opened:
             await client.close()

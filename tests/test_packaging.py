@@ -84,6 +84,7 @@ def test_the_base_install_is_the_apps_side_only() -> None:
         "clickhouse",
         "demo",
         "http",
+        "genai-prices",
         "all",
     }
 

@@ -20,9 +20,9 @@ SOURCES = {
     "missing": "not known",
 }
 ADVICE = {
-    "unpriced": "ask `llmtrace explain` why; a newer release may have the price",
+    "unpriced": "write its rates into prices.yaml, then llmtrace reprice; llmtrace explain says why",
     "invalid_usage": "the counts contradict each other: see the call",
-    "partial": "a part has no price: see the call's bill",
+    "partial": "write the missing rate into prices.yaml, then llmtrace reprice; the call's bill says which",
 }
 MEANING_PX = 520
 
@@ -191,6 +191,8 @@ def _book(stamp: answers.Stamp) -> None:
         st.markdown(
             f":orange[!] The database's owner prices by that version; the dates below are of this page's {mine}."
         )
+    if used.get("own"):
+        st.markdown(f"Your own prices come first: {fmt.code(used['own'], 200)}")
     columns = (
         rows.name("Provider", "provider", 100),
         rows.number("Models", lambda row: row["models"], 70),

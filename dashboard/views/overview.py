@@ -6,7 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from .. import filters, widgets
+from llmtrace.pricing import display
+from llmtrace.pricing.display import exchange_at
+
+from .. import answers, filters, widgets
 from ..cards import overview_cards
 from ..changes import Line, describe, lines_of, lumped, top_changes
 from ..charts import bars, errors, latency, series
@@ -34,6 +37,7 @@ def show(scope: Scope) -> None:
     """Draw the page for SCOPE."""
     bucket = bucket_of(scope.period)
     _cards(scope, bucket)
+    _other_currency(scope)
     over_time, by_feature = st.columns([3, 2], gap="small")
     with over_time.container(border=True, height="stretch", gap="xsmall"):
         _spend(scope, bucket)
@@ -54,6 +58,15 @@ def _cards(scope: Scope, bucket: str) -> None:
     by_time = _whole_buckets(scope, scope.ask("series", bucket=bucket), bucket)
     slow = _whole_buckets(scope, scope.ask("latency_series", bucket=bucket), bucket)
     widgets.cards(overview_cards(scope.totals(), scope.totals_before(), by_time, slow))
+
+
+@shielded
+def _other_currency(scope: Scope) -> None:
+    """The spend in the currency that the user's own prices name."""
+    total = scope.totals()
+    exchange = exchange_at(answers.health(scope.stamp)["price_book"].get("currency"), total["last_call_at"])
+    if exchange is not None and total["cost_usd"] is not None:
+        st.markdown(marked(f":small[:gray[Spend {display.show(total['cost_usd'], exchange)}]]"))
 
 
 def _whole_buckets(scope: Scope, rows: Sequence[Any], bucket: str) -> list[Any]:

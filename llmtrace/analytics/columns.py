@@ -71,7 +71,7 @@ ITEM_COLUMNS: Mapping[str, str] = {
     "multiplier_reason": "What these factors are for.",
     "cost_usd": "quantity × rate ÷ per × multiplier, in US dollars; null where there is no price.",
     "price_row_id": "The row of the price book.",
-    "layer": "Where the price comes from: book, or override for your own.",
+    "layer": "Where the price comes from: provider, override for your own, book, or genai-prices; null without one.",
     "confidence": "How good its source is: official, secondary or third_party.",
     "source_url": "Where the price is printed.",
     "note": "What was assumed, or why there is no price.",

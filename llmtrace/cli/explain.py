@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from llmtrace.cli import options, tables
+from llmtrace.pricing import display
 from llmtrace.rendering import to_json
 
 SOURCES = {"provider": "counted by the provider", "estimated": "estimated here", "missing": "not reported"}
@@ -63,10 +64,15 @@ def _head(answer: Mapping[str, Any]) -> Table:
         ("model", f"{model} · {call['provider']} {call['endpoint'] or call['operation']}"),
         ("time", f"{call['started_at'].replace('T', ' ').removesuffix('Z')} UTC · " + " · ".join(took)),
         ("tokens", _tokens(call)),
-        ("cost", f"{tables.exact_money(answer['total_usd'])} · {answer['status']}"),
+        ("cost", _cost(answer)),
     ):
         table.add_row(name, Text(value))
     return table
+
+
+def _cost(answer: Mapping[str, Any]) -> str:
+    shown = display.show(answer["total_usd"], answer["currency"]) if "currency" in answer else ""
+    return " · ".join(part for part in (tables.exact_money(answer["total_usd"]), answer["status"], shown) if part)
 
 
 def _tokens(call: Mapping[str, Any]) -> str:
@@ -127,7 +133,8 @@ def _print_sources(console: Console, items: list[dict[str, Any]]) -> None:
         return
     console.print(Text("\nprices", style="bold"))
     for item in priced:
-        gone = "" if item["confidence"] == "own" else ", no longer in this price book"
+        is_of_book = item["confidence"] != "own" and item["layer"] != "genai-prices"
+        gone = ", no longer in this price book" if is_of_book else ""
         read = f", read on {item['verified_at']}" if item["verified_at"] else gone
         console.print(Text(item["price_id"]), soft_wrap=True)
         where = f"  {item['source_url']} ({item['layer']}, {item['confidence']}{read})"

@@ -45,6 +45,11 @@ def status(as_json: bool) -> None:
     own = ", ".join(f"{n} {kind}" for kind, n in summary["own"].items() if n)
     if own:
         console.print(f"of your own: {own}")
+    if summary["currency"] is not None:
+        rate = summary["currency"]
+        console.print(f"shown in {rate['code']} as well: {rate['per_usd']} for $1 since {rate['since'][:10]}")
+    if summary["fallback"] is not None:
+        console.print(f"behind the book: {summary['fallback']}, whose prices nobody checked here")
     _print_rows(console, "Promotions past the day they were guaranteed until", summary["expired_promotions"])
     _print_rows(console, "Prices that change later", summary["scheduled_changes"])
 

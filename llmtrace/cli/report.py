@@ -24,7 +24,7 @@ def command(
     client = options.client(home, db, url, token, "report")
     rows = client.rows("report", {"by": by, **chosen})
     totals = client.rows("totals", chosen)
-    answer = report_json(by, rows, totals)
+    answer = report_json(by, rows, totals, client.currency())
     if as_json:
         click.echo(to_json(answer, indent=2))
     else:

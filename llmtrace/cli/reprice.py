@@ -43,6 +43,8 @@ def _print(answer: Mapping[str, Any]) -> None:
     console = tables.new_console()
     done = "would change" if answer["dry_run"] else "changed"
     console.print(f"{answer['changed']:,} of {answer['calls']:,} calls {done} · prices {answer['price_book']}")
+    if answer["price_problem"]:
+        console.print(Text(answer["price_problem"], style="yellow"), soft_wrap=True)
     if answer["unreadable"]:
         console.print(f"{answer['unreadable']:,} calls were left as they are: what they were priced from is gone")
     if not answer["changed"]:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from llmtrace.pricing import display
 from llmtrace.rendering import plain
 from llmtrace.store.base import Rows
 
@@ -41,6 +42,8 @@ def print_report(answer: Mapping[str, Any], totals: Mapping[str, Any], chosen: M
             )
         return
     console.print(_report_table(answer, console.width))
+    if "currency" in answer and answer["total"]["cost_usd"] is not None:
+        console.print(Text(f"total {display.show(answer['total']['cost_usd'], answer['currency'])}"))
     console.print(Text(coverage_line(answer["total"], totals), style="dim"))
 
 
@@ -156,7 +159,10 @@ def money(value: str | Decimal | None) -> str:
 
 def exact_money(value: str | Decimal | None) -> str:
     """VALUE in dollars to the last digit; unknown is a dash."""
-    return NOTHING if value is None else f"${Decimal(value):,f}"
+    if value is None:
+        return NOTHING
+    amount = Decimal(value)
+    return f"{'-' if amount < 0 else ''}${abs(amount):,f}"
 
 
 def known_cost(row: Mapping[str, Any]) -> str:

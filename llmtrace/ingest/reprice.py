@@ -5,7 +5,7 @@ background, which its own span never had.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -49,7 +49,7 @@ class _Change:
 
 @dataclass
 class Repriced:
-    """What pricing anew changes, or would: all amounts are of the calls that change."""
+    """What pricing anew changes, or would: all amounts are of the calls that change, unknown ones in no sum."""
 
     calls: int = 0
     changed: int = 0
@@ -98,7 +98,7 @@ class Repriced:
 
 def reprice(
     store: Store,
-    book: Callable[[], PriceBook],
+    book: PriceBook,
     chosen: Filter,
     turn: AbstractContextManager[Any],
     *,
@@ -108,14 +108,14 @@ def reprice(
 
     In batches, each of which waits for its TURN: nobody else writes to the store between reading and writing it.
     """
-    prices, found = book(), Repriced()
+    found = Repriced()
     calls = _list_calls(store, chosen)
     while keys := list(islice(calls, BATCH_CALLS)):
         with turn:
-            revisions = list(_changed(store, prices, keys, found))
+            revisions = list(_changed(store, book, keys, found))
             if revisions and not is_dry:
                 store.commit(Batch(revisions=revisions))
-    return found.answer(prices, is_dry=is_dry)
+    return found.answer(book, is_dry=is_dry)
 
 
 def _list_calls(store: Store, chosen: Filter) -> Iterator[tuple[Any, ...]]:

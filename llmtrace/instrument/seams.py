@@ -8,6 +8,7 @@ from llmtrace.instrument.boto import BotoSeam
 from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
+from llmtrace.instrument.google_live import LiveSeam
 from llmtrace.instrument.litellm import LitellmSeam
 from llmtrace.instrument.ollama import OllamaSeam
 from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
@@ -34,6 +35,7 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("google.genai._api_client", "google.genai", GoogleSeam),
     ("botocore.client", "boto3", BotoSeam),
     ("litellm.llms.custom_httpx.http_handler", "litellm", LitellmSeam),
+    ("google.genai.live", "google.genai", LiveSeam),
     ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
     ("mistralai.client.basesdk", "mistralai", SpeakeasySeam),
     ("mistralai.azure.client.basesdk", "mistralai", SpeakeasySeam),

@@ -7,99 +7,28 @@ where a call states a condition that no row and no multiplier answers, there is 
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
-from llmtrace.pricing.own_rows import Deployment, Free, OwnPrices
+from llmtrace.pricing.own_rows import OwnEntry, OwnPrices
+from llmtrace.pricing.rows import (
+    CONDITION_DEFAULTS,
+    HOURS,
+    OPEN_CONDITIONS,
+    THINKING,
+    TOKENS,
+    Alias,
+    FreeRefusals,
+    Match,
+    Multiplier,
+    PeakHours,
+    PricedRate,
+    holds,
+)
 
-TOKENS = "input_tokens"  # a condition that is a range: how large the whole request is
-THINKING = "thinking"  # whether the model thought before it answered
-HOURS = "hours"  # `peak` or `off_peak`, by the clock
-# A row that does not name one of these holds for any of it.
-OPEN_CONDITIONS = frozenset({TOKENS, THINKING, HOURS})
-
-# What a call is taken to be where it states nothing else; a row's `when` leaves these out.
-CONDITION_DEFAULTS: Mapping[str, Any] = {
-    "service_tier": "default",
-    "batch": False,
-    "speed": "standard",
-    "geo": "global",
-    "region": None,
-    "deployment": "global",
-    "size": None,
-    "quality": "standard",
-    "memory_gb": 1,
-}
 EVERY_MODEL = "*"  # rows that hold for each model of a provider that has none of its own
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The model of the book that a name stands for, and how it was found: `exact`, `alias` or `family`."""
-
-    model: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """What a model name pointed at during an interval; `valid_to` is exclusive."""
-
-    name: str
-    model: str
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Multiplier:
-    """A factor that the provider defines over its token rates, such as 1.1 for inference kept in the US."""
-
-    name: str
-    factor: Decimal
-    when: Mapping[str, Any]
-    models: frozenset[str]
-    valid_from: datetime
-    valid_to: datetime | None
-    source_url: str
-    components: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class FreeRefusals:
-    """A time in which PROVIDER does not charge for refusals before any output, but for those about `unless`."""
-
-    provider: str
-    unless: frozenset[str]
-    valid_from: datetime
-    valid_to: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PeakHours:
-    """When MODELS cost their peak rate: `spans` are minutes of the day in UTC, `days` ISO weekdays (1 is Monday)."""
-
-    models: frozenset[str]
-    spans: tuple[tuple[int, int], ...]
-    days: frozenset[int]
-
-    def holds(self, at: datetime) -> bool:
-        """Whether AT is in one of them."""
-        at = at.astimezone(UTC)
-        minute = at.hour * 60 + at.minute
-        return at.isoweekday() in self.days and any(start <= minute < end for start, end in self.spans)
-
-
-@dataclass(frozen=True, slots=True)
-class PricedRate:
-    """A price together with the multipliers that the call's conditions call for."""
-
-    price: Price
-    multipliers: tuple[Multiplier, ...]
-    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +82,7 @@ class PriceBook:
         if name.startswith("ft:"):
             name = ":".join(name.split(":")[:2])
         for alias in self._aliases.get((provider, name), ()):
-            if _holds(alias.valid_from, alias.valid_to, at):
+            if holds(alias.valid_from, alias.valid_to, at):
                 return Match(alias.model, "alias")
         if (provider, name) in self._models:
             return Match(name, "exact")
@@ -162,23 +91,6 @@ class PriceBook:
             found = self.find_model(provider, base, at)
             return None if found is None else Match(found.model, "family")
         return Match(name, "exact") if (provider, name) in self._own_models else None
-
-    def find_deployment(self, provider: str, names: Iterable[str], at: datetime) -> Deployment | None:
-        """What one of NAMES stands for at PROVIDER by the user's own word, or None."""
-        named = [d for d in self.own.deployments if d.provider == provider and _holds(d.valid_from, d.valid_to, at)]
-        return next((d for name in names for d in named if d.name == name), None)
-
-    def find_free(self, provider: str, host: str | None, names: Iterable[str], at: datetime) -> Free | None:
-        """Why nobody bills a call to PROVIDER at HOST by the user's own word, or None."""
-        for free in self.own.free:
-            is_there = free.provider in (None, provider) and (not free.hosts or host in free.hosts)
-            if (
-                is_there
-                and (not free.models or free.models & set(names))
-                and _holds(free.valid_from, free.valid_to, at)
-            ):
-                return free
-        return None
 
     def components(self, provider: str, model: str) -> Set[str]:
         """What MODEL has prices for, at any time: its own, not those for every model of PROVIDER."""
@@ -204,34 +116,34 @@ class PriceBook:
         """
         multipliers = tuple(m for m in self._factors.get((provider, model), ()) if _multiplies(m, conditions, at))
         answered = {key for m in multipliers for key in m.when}
-        stated = {
-            k: v
-            for k, v in conditions.items()
-            if k not in answered and k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)
-        }
+        stated = {k: v for k, v in conditions.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
+        left = {k: v for k, v in stated.items() if k not in answered}
         opens = {
             TOKENS: conditions.get(TOKENS),
             THINKING: conditions.get(THINKING),
             HOURS: self._hours(provider, model, at) if self.peak_hours else None,
         }
-        found = self._in_force((provider, model, component), stated, opens, at)
-        if len(found) > 1:
-            raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
+        key = (provider, model, component)
+        found = self._own_rows(key, stated, opens, at) if left != stated else []
+        if found:  # a rate of the user's own for just this condition is what is paid
+            return PricedRate(_only(found), (), is_own=True)
+        found = self._in_force(key, left, opens, at)
         if not found:
             return None
+        price = _only(found)
         # Providers define their factors over token prices; a fee per call is the same everywhere.
-        factors = multipliers if found[0].unit == "token" else ()
-        if found[0].layer == "override":
-            return PricedRate(found[0], factors, is_own=True)
-        discounts = self.find_discounts(found[0], at)
-        return PricedRate(found[0], (*factors, *discounts), is_own=bool(discounts))
+        factors = multipliers if price.unit == "token" else ()
+        if price.layer == "override":
+            return PricedRate(price, factors, is_own=True)
+        discounts = self.find_discounts(price, at)
+        return PricedRate(price, (*factors, *discounts), is_own=bool(discounts))
 
     def find_discounts(self, price: Price, at: datetime) -> tuple[Multiplier, ...]:
         """The user's own factors over PRICE at AT."""
         return tuple(
             d
             for d in self.own.discounts
-            if _holds(d.valid_from, d.valid_to, at)
+            if holds(d.valid_from, d.valid_to, at)
             and (price.component in d.components if d.components else price.unit == "token")
             and any(
                 provider == price.provider and self.stands_for(provider, name, price.model, at)
@@ -243,28 +155,35 @@ class PriceBook:
         self, key: tuple[str, str, str], stated: Mapping[str, Any], opens: Mapping[str, Any], at: datetime
     ) -> list[Price]:
         """Rows for KEY (provider, model, component) under the STATED conditions: the user's own, or else the book's."""
-        provider, model, component = key
-        entries = [
-            e
-            for e in self.own.entries
-            if e.first.provider == provider
-            and _holds(e.first.valid_from, e.first.valid_to, at)
-            and self.stands_for(provider, e.first.model, model, at)
-        ]
-        rows = [p for e in entries for p in e.prices if p.component == component and _conditions(p) == stated]
-        own = [p for p in rows if _is_open_to(p, opens)]
-        if own or any(not e.keeps_others for e in entries):
+        own = self._own_rows(key, stated, opens, at)
+        if own or any(not e.keeps_others for e in self._own_entries(key, at)):
             return own
         return [
             price
-            for price in self._candidates(provider, model, component, stated)
-            if _holds(price.valid_from, price.valid_to, at) and _is_open_to(price, opens)
+            for price in self._candidates(*key, stated)
+            if holds(price.valid_from, price.valid_to, at) and _is_open_to(price, opens)
         ]
+
+    def _own_entries(self, key: tuple[str, str, str], at: datetime) -> list[OwnEntry]:
+        provider, model, _ = key
+        return [
+            e
+            for e in self.own.entries
+            if e.first.provider == provider
+            and holds(e.first.valid_from, e.first.valid_to, at)
+            and self.stands_for(provider, e.first.model, model, at)
+        ]
+
+    def _own_rows(
+        self, key: tuple[str, str, str], stated: Mapping[str, Any], opens: Mapping[str, Any], at: datetime
+    ) -> list[Price]:
+        rows = (p for e in self._own_entries(key, at) for p in e.prices if p.component == key[2])
+        return [p for p in rows if _conditions(p) == stated and _is_open_to(p, opens)]
 
     def is_refusal_free(self, provider: str, category: str | None, at: datetime) -> bool:
         """Whether PROVIDER charges nothing for a refusal before any output, about CATEGORY, at AT."""
         return any(
-            r.provider == provider and _holds(r.valid_from, r.valid_to, at) and category not in r.unless
+            r.provider == provider and holds(r.valid_from, r.valid_to, at) and category not in r.unless
             for r in self.free_refusals
         )
 
@@ -282,6 +201,12 @@ class PriceBook:
         return self._found[key]
 
 
+def _only(found: list[Price]) -> Price:
+    if len(found) > 1:
+        raise PriceBookError(f"prices overlap: {', '.join(p.id for p in found)}; end one before the other starts")
+    return found[0]
+
+
 def _conditions(price: Price) -> dict[str, Any]:
     """What PRICE holds under beside the open conditions; what a row leaves out is the default, not "any"."""
     return {k: v for k, v in price.when.items() if k not in OPEN_CONDITIONS and v != CONDITION_DEFAULTS.get(k)}
@@ -297,13 +222,9 @@ def _is_open_to(price: Price, opens: Mapping[str, Any]) -> bool:
 
 
 def _multiplies(multiplier: Multiplier, conditions: Mapping[str, Any], at: datetime) -> bool:
-    return _holds(multiplier.valid_from, multiplier.valid_to, at) and all(
+    return holds(multiplier.valid_from, multiplier.valid_to, at) and all(
         conditions.get(key) in _any_of(value) for key, value in multiplier.when.items()
     )
-
-
-def _holds(valid_from: datetime, valid_to: datetime | None, at: datetime) -> bool:
-    return valid_from <= at and (valid_to is None or at < valid_to)
 
 
 def _any_of(value: Any) -> Iterable[Any]:

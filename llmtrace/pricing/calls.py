@@ -7,7 +7,7 @@ from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
-from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.cost import GENERIC, PricingFacts, price_usage
 from llmtrace.providers import find_usage
 from llmtrace.providers.openai_responses import FETCH_OPERATION
 
@@ -65,7 +65,7 @@ def billed_usage(call: Call) -> RawUsage | None:
         return reported
     if reported is not None and "output_tokens" in reported:
         return {**reported, "output_tokens": call.usage.output_tokens}
-    family = find_usage(call.request.provider)
+    family = find_usage(call.request.provider) or find_usage(GENERIC)
     return None if family is None else family.denormalise(call.usage)
 
 

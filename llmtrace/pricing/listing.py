@@ -5,7 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from llmtrace.model import Price
-from llmtrace.pricing.book import EVERY_MODEL, Multiplier, PriceBook
+from llmtrace.pricing.book import EVERY_MODEL, PriceBook
+from llmtrace.pricing.display import describe_currency, exchange_at
+from llmtrace.pricing.fallback import PACKAGE
+from llmtrace.pricing.rows import Multiplier
 
 
 def list_prices(book: PriceBook, model: str, provider: str | None, at: datetime) -> list[Price]:
@@ -69,6 +72,8 @@ def summarise_book(book: PriceBook, now: datetime) -> dict[str, Any]:
             "deployments": len(book.own.deployments),
             "free": len(book.own.free),
         },
+        "currency": exchange_at(describe_currency(book), now),
+        "fallback": None if book.own.fallback is None else f"{PACKAGE} {book.own.fallback.version}",
         "providers": [
             {
                 "provider": provider,

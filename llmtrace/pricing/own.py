@@ -18,16 +18,20 @@ import yaml
 from llmtrace import resources
 from llmtrace.errors import OwnPricesError
 from llmtrace.model import Price
-from llmtrace.pricing.book import Multiplier, PriceBook
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.fallback import load_fallback
 from llmtrace.pricing.own_checks import Place, Wrong, check_names, check_overlaps
-from llmtrace.pricing.own_rows import Deployment, Free, OwnEntry, OwnPrices
+from llmtrace.pricing.own_rows import Currency, Deployment, Exchange, Free, OwnEntry, OwnPrices
 from llmtrace.pricing.reading import label, moment, moment_or_none, read_rates
+from llmtrace.pricing.rows import Multiplier
 from llmtrace.providers import find_usage
 
 SCHEMAS_PACKAGE, SCHEMA, BOOK_SCHEMA = "llmtrace.schemas.json", "own_prices.schema.json", "prices.schema.json"
 MOST_BYTES = 1024 * 1024
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 CONFIDENCE = "own"
+# What a deployment of Azure OpenAI is priced by, and no answer tells.
+AZURE, STATED = "azure.ai.openai", ("deployment_type", "region")
 
 
 class _Loader(yaml.SafeLoader):
@@ -45,12 +49,21 @@ def read_own(book: PriceBook, path: Path) -> PriceBook:
     Raises:
         OwnPricesError: the file cannot be read or used; it names the line.
     """
+    return add_own(book, read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """What the file at PATH says.
+
+    Raises:
+        OwnPricesError: it cannot be read, is too large, or is no UTF-8.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise OwnPricesError(str(path), None, f"the file is larger than {MOST_BYTES:,} bytes")
-        return add_own(book, raw.decode("utf-8-sig"), str(path))
+        return raw.decode("utf-8-sig")
     except OSError as err:
         raise OwnPricesError(str(path), None, f"the file cannot be read ({err.strerror or err})") from err
     except UnicodeDecodeError as err:
@@ -108,7 +121,7 @@ def _with_whole_rates(data: Any, key: str = "") -> Any:
         return {k: _with_whole_rates(v, "rate" if inside else k) for k, v in data.items()}
     if isinstance(data, list):
         return [_with_whole_rates(v) for v in data]
-    return str(data) if key in ("rate", "factor") and type(data) is int else data
+    return str(data) if key in ("rate", "factor", "per_usd") and type(data) is int else data
 
 
 def _check_shape(data: Any) -> None:
@@ -143,8 +156,11 @@ def _merge(book: PriceBook, data: Mapping[str, Any], text: str) -> PriceBook:
         discounts=tuple(_read_discounts(data)),
         deployments=tuple(_read_deployments(data)),
         free=tuple(_read_free(data)),
+        currency=_read_currency(data),
+        fallback=load_fallback() if data.get("fallback") else None,
     )
-    digest = hashlib.sha256(f"{book.version}\n{text}".encode()).hexdigest()
+    listed = f"\n{own.fallback.version}" if own.fallback is not None else ""
+    digest = hashlib.sha256(f"{book.version}\n{text}{listed}".encode()).hexdigest()
     rows = tuple(p for e in own.entries for p in e.prices)
     merged = replace(book, version=digest[:12], prices=(*book.prices, *rows), own=own)
     check_names(merged)
@@ -204,9 +220,13 @@ def _read_discounts(data: Mapping[str, Any]) -> Iterator[Multiplier]:
 def _read_deployments(data: Mapping[str, Any]) -> Iterator[Deployment]:
     for i, row in enumerate(data.get("deployments") or ()):
         _require_interval(row, ("deployments", i))
-        if find_usage(row["provider"]) is None:
-            raise Wrong(("deployments", i, "provider"), f"llmtrace does not read the usage of '{row['provider']}'")
-        yield Deployment(row["provider"], row["name"], row["model"], row["prices_of"], *_interval(row))
+        provider, stated = row["provider"], {k: row[k] for k in STATED if k in row}
+        if find_usage(provider) is None:
+            raise Wrong(("deployments", i, "provider"), f"llmtrace does not read the usage of '{provider}'")
+        prices_of = row.get("prices_of", provider)
+        if stated and prices_of != AZURE:
+            raise Wrong(("deployments", i, min(stated)), f"{min(stated)} is of deployments with the prices of {AZURE}")
+        yield Deployment(provider, row["name"], row.get("model"), prices_of, *_interval(row), stated)
 
 
 def _read_free(data: Mapping[str, Any]) -> Iterator[Free]:
@@ -214,6 +234,23 @@ def _read_free(data: Mapping[str, Any]) -> Iterator[Free]:
         _require_interval(row, ("free", i))
         hosts, models = frozenset(row.get("hosts", ())), frozenset(row.get("models", ()))
         yield Free(row.get("provider"), hosts, models, *_interval(row), row.get("note"))
+
+
+def _read_currency(data: Mapping[str, Any]) -> Currency | None:
+    told = data.get("currency")
+    if told is None:
+        return None
+    rates: list[Exchange] = []
+    for i, row in enumerate(told["rates"]):
+        place = ("currency", "rates", i)
+        _require_interval(row, place)
+        rate = Exchange(Decimal(row["per_usd"]), moment(row["valid_from"]))
+        if not rate.per_usd:
+            raise Wrong((*place, "per_usd"), "per_usd is what one US dollar is worth, so it is not 0")
+        if rates and rate.valid_from <= rates[-1].valid_from:
+            raise Wrong((*place, "valid_from"), "each rate holds until the next: write them in the order of time")
+        rates.append(rate)
+    return Currency(told["code"], tuple(rates))
 
 
 def _interval(row: Mapping[str, Any]) -> tuple[datetime, datetime | None]:

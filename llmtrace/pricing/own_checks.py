@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
-from llmtrace.pricing.book import Multiplier, PriceBook
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.rows import Multiplier
+from llmtrace.providers import find_usage
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
 Place = tuple[str | int, ...]
@@ -34,8 +36,14 @@ def check_names(book: PriceBook) -> None:
             if model != "*" and not _is_known(book, provider, model, discount.valid_from, discount.valid_to):
                 raise Wrong(("discounts", i, "models"), f"the bundled book has no model '{model}' of {provider}")
     for i, d in enumerate(book.own.deployments):
-        if not _is_known(book, d.prices_of, d.model, d.valid_from, d.valid_to):
-            raise Wrong(("deployments", i, "model"), f"there is no price of '{d.model}' of {d.prices_of}")
+        family = find_usage(d.prices_of)
+        if d.model is None:
+            continue
+        model = d.model if family is None else family.read_model(d.model)[0]
+        if not _is_known(book, d.prices_of, model, d.valid_from, d.valid_to):
+            near = [m for m in sorted({p.model for p in book.rows(d.prices_of)}) if m.startswith(model)]
+            hint = f"; there is {', '.join(near[:3])}" if near else ""
+            raise Wrong(("deployments", i, "model"), f"there is no price of '{d.model}' of {d.prices_of}{hint}")
 
 
 def _is_known(book: PriceBook, provider: str, model: str, start: datetime, end: datetime | None) -> bool:
@@ -59,7 +67,7 @@ def check_overlaps(book: PriceBook) -> None:
         if share and provider == other and _meet(book, provider, (c, d), (of_c, of_d)):
             raise Wrong(("discounts", i), f"'{c.name}' holds for the same prices at this time: write one factor")
     for (_, e), (i, f) in combinations(enumerate(book.own.deployments), 2):
-        if (e.provider, e.name) == (f.provider, f.name) and _start(e, f) is not None:
+        if e.provider == f.provider and e.is_called(f.name) and _start(e, f) is not None:
             raise Wrong(("deployments", i, "name"), f"'{f.name}' stands for something else at this time")
 
 

@@ -22,10 +22,10 @@ import yaml
 from llmtrace import resources
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Price
-from llmtrace.pricing.book import Alias, FreeRefusals, Multiplier, PeakHours, PriceBook
+from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.rows import TOKENS_PER_MTOK, Alias, FreeRefusals, Multiplier, PeakHours
 
 PRICES_PACKAGE = "llmtrace.pricing.prices"
-TOKENS_PER_MTOK = 1_000_000
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers import google_interactions, google_usage
+from llmtrace.providers import google_interactions, google_live, google_usage
 from llmtrace.providers.base import (
     Endpoint,
     Family,
@@ -278,6 +278,7 @@ ENDPOINTS = (
     _predicting("predict", r":predict$"),
     _predicting("predict_long_running", r":predictLongRunning$"),
     *google_interactions.ENDPOINTS,
+    *google_live.ENDPOINTS,
 )
 
 USAGE = google_usage.FAMILY

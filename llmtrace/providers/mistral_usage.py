@@ -1,5 +1,4 @@
-"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`. Documents are counted
-in pages.
+"""Mistral's usage objects: OpenAI's; what came from a cache is also told as `num_cached_tokens`.
 
 Reading documents is billed by the page.
 

@@ -30,6 +30,7 @@ def routes(loop: OwnerLoop) -> list[Route]:
         Route("/health", api.health, methods=["GET"]),
         Route("/api/v1/", _guarded(api.index), methods=["GET"]),
         Route("/api/v1/doctor", _guarded(api.doctor), methods=["GET"]),
+        Route("/api/v1/currency", _guarded(api.currency), methods=["GET"]),
         Route("/api/v1/explain", _guarded(api.explain), methods=["GET"]),
         Route("/api/v1/export", _guarded(api.export), methods=["GET"]),
         Route("/api/v1/sql", api.sql, methods=["POST"]),
@@ -57,6 +58,10 @@ class _Api:
         """The figures of `doctor --json`."""
         return JSONResponse(plain(self._loop.owner.health()))
 
+    def currency(self, request: Request) -> Response:
+        """What amounts are shown in beside US dollars, with its dated rates; null where nothing is said."""
+        return JSONResponse(self._loop.owner.currency())
+
     def explain(self, request: Request) -> Response:
         """The cost of one call, taken apart: `span_id`, or the beginning of it, and the filter."""
         options = _options(request)
@@ -80,7 +85,9 @@ class _Api:
         if name == "report":
             by = str(options.get("by", "feature"))
             filters = {k: v for k, v in options.items() if k != "by"}
-            return JSONResponse(report_json(by, owner.ask(name, options), owner.ask("totals", filters)))
+            return JSONResponse(
+                report_json(by, owner.ask(name, options), owner.ask("totals", filters), owner.currency())
+            )
         return _json(owner.ask(name, options))
 
     async def reprice(self, request: Request) -> Response:

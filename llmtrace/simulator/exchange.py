@@ -151,7 +151,8 @@ class Exchange:
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s
-        self._wire.open(200, {**self._stream_headers(), **self._headers(200)}, is_gzipped=self._is_gzipped(fault))
+        headers = {"content-type": self._protocol.stream_type, "cache-control": "no-cache", **self._headers(200)}
+        self._wire.open(200, headers, is_gzipped=self._is_gzipped(fault))
         for index, event in enumerate(events[: fault.cut_after]):
             self._wire.wait(delay if index else 0.0)
             is_last = index == len(events) - 1 and fault.cut_after is None
@@ -173,9 +174,6 @@ class Exchange:
 
     def _limits(self) -> Limits:
         return self._state.limits.limits(self._protocol.name, self._record.model or "")
-
-    def _stream_headers(self) -> dict[str, str]:
-        return {"content-type": self._protocol.stream_type, "cache-control": "no-cache"}
 
     def _headers(self, status: int) -> dict[str, str]:
         elapsed_s = time.monotonic() - self._started

@@ -14,12 +14,16 @@ from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.bedrock import Converse
 from llmtrace.simulator.bedrock_invoke import Invoke
+from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.gemini import EmbedContent, GenerateContent
 from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
+from llmtrace.simulator.mistral import Mistral
+from llmtrace.simulator.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from llmtrace.simulator.openai import ChatCompletions
 from llmtrace.simulator.openai_admin import CompletionsUsage, Costs, EmbeddingsUsage
 from llmtrace.simulator.openai_completions import Completions
@@ -45,13 +49,20 @@ def make_bedrock() -> tuple[Protocol, ...]:
     return Converse(), Invoke()
 
 
+def make_others() -> tuple[Protocol, ...]:
+    """The endpoints of Google, Mistral, Cohere and Ollama."""
+    mistral = map(Mistral, (ChatCompletions(), Embeddings()))
+    cohere = CohereChat(), CohereEmbed(), CohereRerank()
+    return GenerateContent(), EmbedContent(), *mistral, *cohere, OllamaChat(), OllamaGenerate(), OllamaEmbed()
+
+
 def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
     """The reports of usage and costs of both, from LEDGER."""
     return CompletionsUsage(ledger), EmbeddingsUsage(ledger), Costs(ledger), UsageReport(ledger), CostReport(ledger)
 
 
 class Simulator:
-    """OpenAI, Azure's OpenAI, Anthropic and Amazon Bedrock on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI, Anthropic, Bedrock, Google, Mistral, Cohere and Ollama on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -96,6 +107,7 @@ class Simulator:
             compresses=compress,
             protocols=(
                 *map(Azure, make_openai()),
+                *make_others(),
                 *make_openai(),
                 *make_anthropic(),
                 *make_bedrock(),
@@ -162,6 +174,26 @@ class Simulator:
     @property
     def bedrock_endpoint_url(self) -> str:
         """What a client of Bedrock's runtime needs as `endpoint_url`."""
+        return self.url
+
+    @property
+    def google_base_url(self) -> str:
+        """What a client of google-genai needs as `http_options={"base_url": ...}`."""
+        return self.url
+
+    @property
+    def mistral_server_url(self) -> str:
+        """What a Mistral client needs as `server_url`."""
+        return f"{self.url}/mistral"
+
+    @property
+    def cohere_base_url(self) -> str:
+        """What a Cohere client needs as `base_url`."""
+        return self.url
+
+    @property
+    def ollama_host(self) -> str:
+        """What an Ollama client needs as `host`."""
         return self.url
 
     def fault(self, fault: Fault, *, times: int = 1) -> None:

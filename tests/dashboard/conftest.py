@@ -8,7 +8,7 @@ from typing import Any
 
 import llmtrace.dashboard
 import pytest
-from llmtrace.dashboard import source, views
+from llmtrace.dashboard import answers, source, views
 from streamlit.testing.v1 import AppTest
 
 from llmtrace import codec
@@ -122,6 +122,7 @@ def unpriced(open_store: Callable[[Calls], OwnerSource]) -> OwnerSource:
 def no_source_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test says where its pages get their answers."""
     monkeypatch.setattr(source, "_source", None)
+    answers._health.clear()  # kept for some seconds by what may be the same for another test's source
 
 
 @pytest.fixture

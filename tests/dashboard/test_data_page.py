@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import streamlit as st
 from llmtrace.dashboard import account
 from llmtrace.dashboard.source import Source
 from pages import texts
@@ -73,7 +74,9 @@ def test_calls_by_price_tie_with_the_totals(open_page: Open, demo: Source) -> No
 def test_models_without_a_price_are_told_with_why_and_what_to_do(open_page: Open, demo: Source) -> None:
     table = values(open_page(demo, "data", range="all"), "Model")
     assert table["Model"].tolist() == ["acme-risk-7b"]
-    assert "acme-risk-7b" in table["Why"].iloc[0] and "llmtrace explain" in table["What to do"].iloc[0]
+    assert (
+        "acme-risk-7b" in table["Why"].iloc[0] and "prices.yaml, then llmtrace reprice" in table["What to do"].iloc[0]
+    )
 
 
 def test_where_every_call_has_a_price_none_is_listed(open_page: Open, demo: Source) -> None:
@@ -102,7 +105,7 @@ def test_filters_that_match_nothing_leave_the_account(open_page: Open, demo: Sou
 def test_the_price_book_is_told_with_its_dates(open_page: Open, demo: Source) -> None:
     test = open_page(demo, "data")
     table = values(test, "Provider").set_index("Provider")
-    assert set(table.index) == {"anthropic", "openai"}
+    assert set(table.index) == {price.provider for price in load_book().prices}
     assert (table["Valid now"] > 0).all() and table["Checked"].str.fullmatch(r"\d{4}-\d\d-\d\d").all()
     assert f"`{load_book().version}`" in texts(test)
 
@@ -112,12 +115,30 @@ def test_an_owner_with_other_prices_is_said(open_page: Open, demo: Source) -> No
     assert "The database's owner prices by that version" in texts(open_page(ill, "data"))
 
 
+@pytest.mark.expects_warning
+def test_your_own_prices_and_a_mistake_in_them_are_said(
+    open_page: Open, open_store: Callable[[Any], Any], made_calls: Any
+) -> None:
+    source = open_store(made_calls)
+    file = source.owner.home / "prices.yaml"
+    file.write_text("currency: {code: EUR, rates: [{valid_from: 2026-01-01, per_usd: 0.92}]}\n")
+    good = texts(open_page(source, "data", range="all"))
+    assert "Your own prices come first" in good and "prices.yaml, line" not in good
+    assert "Spend ≈ €" in texts(open_page(source, "overview", range="all")).replace("\\", "")
+    file.write_text("# now with a mistake\ncurrency: EUR\n")
+    st.cache_data.clear()
+    bad = texts(open_page(source, "data", range="all"))
+    assert "prices.yaml, line 2: currency: 'EUR' is not of type 'object'" in bad
+    assert "Your own prices come first" in bad  # what was in force stays
+
+
 def test_prices_are_counted_by_whether_they_hold() -> None:
     prices = load_book().prices
     early, late = (account.prices_of(prices, datetime(year, 1, 1, tzinfo=UTC)) for year in (2020, 2099))
     assert sum(row["current"] for row in early) == 0
-    for row, provider in zip(late, ("anthropic", "openai"), strict=True):
-        own = [price for price in prices if price.provider == provider]
+    assert {row["provider"] for row in late} == {price.provider for price in prices}
+    for row in late:
+        own = [price for price in prices if price.provider == row["provider"]]
         assert row["current"] + row["ended"] == len(own)
         assert row["promotions"] == sum(p.guaranteed_until is not None and p.valid_to is None for p in own)
 

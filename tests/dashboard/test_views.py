@@ -118,6 +118,9 @@ class HalfBroken:
             raise StoreError("the disk is gone")
         return self._whole.rows(question, options)
 
+    def health(self) -> dict[str, Any]:
+        return self._whole.health()
+
 
 def test_a_part_that_cannot_be_read_leaves_the_others(open_page: Callable[..., AppTest], demo: Source) -> None:
     test = open_page(HalfBroken(demo))

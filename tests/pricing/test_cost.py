@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from llmtrace.errors import PriceBookError
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
-from llmtrace.pricing.book import CONDITION_DEFAULTS
 from llmtrace.pricing.reading import read_book
+from llmtrace.pricing.rows import CONDITION_DEFAULTS
 
 
 def openai(usage: Any, model: str, at: str, **context: Any) -> Cost:

@@ -17,7 +17,7 @@ import pytest
 
 from llmtrace.model import Cost
 from llmtrace.pricing import load_book, price
-from llmtrace.pricing.book import CONDITION_DEFAULTS
+from llmtrace.pricing.rows import CONDITION_DEFAULTS
 from llmtrace.providers import find_usage
 
 FOLDER = os.environ.get("LLMTRACE_TEST_DATA")

@@ -69,6 +69,103 @@ def test_a_number_that_stands_there_twice_is_told_by_its_parts() -> None:
     assert found["cache_write_1h 400"] == "cache_creation.ephemeral_1h_input_tokens"
 
 
+CONVERSE = {"inputTokens": 10, "cacheReadInputTokens": 400, "outputTokens": 7, "totalTokens": 417}
+HEADERS = {"x-amzn-bedrock-input-token-count": "33", "x-amzn-bedrock-output-token-count": "4"}
+GEMINI = {
+    "promptTokenCount": 1000,
+    "cachedContentTokenCount": 300,
+    "candidatesTokenCount": 80,
+    "thoughtsTokenCount": 20,
+    "totalTokenCount": 1100,
+    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 900}, {"modality": "AUDIO", "tokenCount": 100}],
+    "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 300}],
+}
+MISTRAL = {
+    "prompt_tokens": 50,
+    "completion_tokens": 5,
+    "total_tokens": 55,
+    "prompt_tokens_details": {"cached_tokens": 8},
+}
+DEEPSEEK = {
+    "prompt_tokens": 50,
+    "prompt_cache_hit_tokens": 30,
+    "prompt_cache_miss_tokens": 20,
+    "completion_tokens": 5,
+    "total_tokens": 55,
+}
+COHERE = {"billed_units": {"input_tokens": 9, "output_tokens": 2}, "tokens": {"input_tokens": 70, "output_tokens": 2}}
+AUDIO = "promptTokensDetails.1.tokenCount"
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage", "expected"),
+    [
+        (
+            "aws.bedrock",
+            CONVERSE,
+            {"input_uncached": "inputTokens", "input_cached": "cacheReadInputTokens", "output": "outputTokens"},
+        ),
+        ("aws.bedrock", HEADERS, {"input_uncached": min(HEADERS), "output": max(HEADERS)}),
+        (
+            "gcp.gemini",
+            GEMINI,
+            {
+                "input_uncached": f"promptTokenCount - cachedContentTokenCount - {AUDIO}",
+                "input_cached": "cachedContentTokenCount",
+                "input_audio": AUDIO,
+                "output": "candidatesTokenCount | thoughtsTokenCount",
+            },
+        ),
+        (
+            "mistral_ai",
+            MISTRAL,
+            {
+                "input_uncached": "prompt_tokens - prompt_tokens_details.cached_tokens",
+                "input_cached": "prompt_tokens_details.cached_tokens",
+                "output": "completion_tokens",
+            },
+        ),
+        (
+            "deepseek",
+            DEEPSEEK,
+            {
+                "input_uncached": "prompt_tokens - prompt_cache_hit_tokens",
+                "input_cached": "prompt_cache_hit_tokens",
+                "output": "completion_tokens",
+            },
+        ),
+        ("cohere", COHERE, {"input_uncached": "billed_units.input_tokens", "output": "billed_units.output_tokens"}),
+        (
+            "azure.ai.openai",
+            MISTRAL,
+            {
+                "input_uncached": "prompt_tokens - prompt_tokens_details.cached_tokens",
+                "input_cached": "prompt_tokens_details.cached_tokens",
+                "output": "completion_tokens",
+            },
+        ),
+        ("openai", {"type": "duration", "seconds": 12.5}, {"seconds": "seconds"}),
+        ("openrouter", {**MISTRAL, "cost": 0.0125}, {"provider_reported": "cost"}),
+        (
+            "openrouter",
+            {**MISTRAL, "cost": 0, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.01}},
+            {"provider_reported": "cost + cost_details.upstream_inference_cost"},
+        ),
+        ("x_ai", {**MISTRAL, "cost_in_usd_ticks": 4200}, {"provider_reported": "cost_in_usd_ticks"}),
+        ("perplexity", {**MISTRAL, "cost": {"total_cost": "0.006"}}, {"provider_reported": "cost.total_cost"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_providers_shape_tells_where_its_quantities_stand(
+    provider: str, usage: dict[str, Any], expected: dict[str, str]
+) -> None:
+    call = make_call(1, request=Request(provider, "chat", "chat.completions"), response=Response(usage=usage))
+    found: dict[str, list[str]] = {}
+    for component, _, origin in count_origins(call):
+        found.setdefault(component, []).append(str(origin))
+    assert {component: " | ".join(several) for component, several in found.items()} == expected
+
+
 def test_an_origin_that_does_not_add_up_is_not_told() -> None:
     split = {"ttl_30m_tokens": 30, "ttl_12h_tokens": 20}
     details = {"cache_write_tokens": 50, "cache_write_tokens_details": split}

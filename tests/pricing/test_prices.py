@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -16,8 +16,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from llmtrace import resources
 from llmtrace.model import Price
 from llmtrace.pricing import load_book
-from llmtrace.pricing.book import CONDITION_DEFAULTS, OPEN_CONDITIONS, Alias, Multiplier
 from llmtrace.pricing.reading import PRICES_PACKAGE
+from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS
+
+if TYPE_CHECKING:
+    from llmtrace.pricing.rows import Alias, Multiplier
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMA_FILE = CHECKOUT / "schemas" / "json" / "prices.schema.json"

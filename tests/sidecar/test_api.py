@@ -257,3 +257,30 @@ def test_an_export_is_a_stream_of_every_row(served: Served) -> None:
     assert table.num_rows == 3
     assert {"attributes", "cost_usd"} <= set(table.column_names)
     assert served.ask("GET", "/api/v1/export?relation=secrets")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ({"filter": {"since": "2026-11-01"}, "dry_run": True}, "application/json", 200),
+        ({"filter": {"since": "2026-11-01"}, "dry_run": True}, "text/plain", 415),
+        ({"filter": {"since": "2026-11-01"}}, "application/json", 400),
+        ({"filter": {"since": "2026-11-01"}, "dry_run": "yes"}, "application/json", 400),
+        ({"filter": {"colour": "red"}, "dry_run": True}, "application/json", 400),
+        ({"filter": 3, "dry_run": True}, "application/json", 400),
+        (b"not json", "application/json", 400),
+    ],
+    ids=str,
+)
+def test_repricing_is_asked_for_in_full_or_not_done(served: Served, body: Any, content_type: str, status: int) -> None:
+    found, answer = served.ask("POST", "/api/v1/reprice", body, Content_Type=content_type)
+    assert found == status
+    assert answer["changed"] == 0 if status == 200 else answer["error"]
+
+
+def test_a_currency_is_told_only_where_one_is_said(served: Served, home: Path) -> None:
+    assert served.ask("GET", "/api/v1/currency") == (200, None)
+    (home / "prices.yaml").write_text("currency: {code: EUR, rates: [{valid_from: 2026-01-01, per_usd: 0.92}]}")
+    rates = [{"since": "2026-01-01T00:00:00Z", "per_usd": "0.92"}]
+    assert served.ask("GET", "/api/v1/currency") == (200, {"code": "EUR", "rates": rates})
+    assert served.ask("GET", "/api/v1/report")[1]["currency"] == {"code": "EUR", **rates[0]}
