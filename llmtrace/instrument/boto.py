@@ -18,7 +18,7 @@ from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.errors import error_name
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
-from llmtrace.instrument.quiet import quietly
+from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.model import Attempt
 from llmtrace.providers import Family
 from llmtrace.providers.bedrock import find_operation
@@ -36,7 +36,8 @@ class BotoSeam:
         self._patched = Patched()
         self._is_active = True
         endpoint = getattr(sys.modules.get("botocore.endpoint"), "Endpoint", None)
-        self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
+        if not self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call):
+            log_error("llmtrace does not know this release of botocore: its calls are not recorded")
         self._patched.patch(endpoint, "_get_response", _around_attempt)
         self._patched.patch(endpoint, "_needs_retry", _around_retry)
 

@@ -41,6 +41,8 @@ PLACES = (
 class LitellmSeam(Seam):
     """The patched HTTP handlers of LiteLLM."""
 
+    name = "litellm"
+
     def install(self, module: ModuleType) -> bool:
         """Whether MODULE, `http_handler`, has what sends; all that it has is replaced."""
         begins = (

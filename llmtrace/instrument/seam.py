@@ -35,7 +35,9 @@ class Asked:
 
 
 class Seam:
-    """The choke points of one SDK in this process."""
+    """The choke points of one SDK in this process; `name` where it is not its family's."""
+
+    name: str | None = None
 
     def __init__(self, module: ModuleType, family: Family, capture: Capture) -> None:
         """Replace what calls of FAMILY go through in MODULE, for CAPTURE."""
@@ -44,7 +46,7 @@ class Seam:
         self._patched = Patched()
         self._is_active = True
         if not self.install(module):
-            log_error(f"llmtrace does not know this release of {family.sdk}: its calls are not recorded")
+            log_error(f"llmtrace does not know this release of {self.name or family.sdk}: its calls are not recorded")
 
     def install(self, module: ModuleType) -> bool:
         """Whether MODULE has what begins calls; all that it has is replaced."""

@@ -492,6 +492,23 @@ def test_boto3_is_not_imported_and_may_come_in_any_order(order: str, simulator: 
     assert one(home).request.model == "amazon.nova-lite-v1:0"
 
 
+@pytest.mark.expects_warning
+def test_a_botocore_without_the_choke_point_is_told_of_once_and_left_alone(
+    make: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import botocore.client
+
+    original = botocore.client.BaseClient._make_api_call
+    monkeypatch.delattr(botocore.client.BaseClient, "_make_api_call")
+    llmtrace.instrument(home=home)
+    assert [r.getMessage() for r in caplog.records if r.name == "llmtrace"] == [
+        "llmtrace does not know this release of botocore: its calls are not recorded"
+    ]
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", original, raising=False)
+    assert make().converse(**TALK)["stopReason"]
+    assert recorded_calls(home) == []
+
+
 def test_only_the_named_sdks_are_patched(make: Callable[..., Any], home: Path) -> None:
     llmtrace.instrument(home=home, providers=["openai"])
     make().converse(**TALK)
