@@ -17,6 +17,7 @@ from llmtrace import codec
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.loading import load_wire
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
 from llmtrace.journal.writer import make_private
@@ -235,8 +236,7 @@ class Pipeline:
         return True
 
     def _append(self, batch: list[Span]) -> None:
-        from llmtrace import wire  # protobuf: loaded here, off the application's threads
-
+        wire = load_wire()
         try:
             payload = wire.encode(batch)
         except (TypeError, ValueError):
