@@ -11,7 +11,7 @@ from llmtrace.dialects.base import Said, text, whole
 from llmtrace.dialects.content import add_content, finish_reasons
 from llmtrace.model import Call, Span
 from llmtrace.providers import find_provider
-from llmtrace.providers.openai import find_provider_name
+from llmtrace.providers.openai_hosts import find_provider_name
 
 # Names for providers that were or are in use beside OpenTelemetry's.
 PROVIDERS = {

@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from llmtrace.instrument.frames import CONTENT_TYPE as FRAMES
+from llmtrace.instrument.frames import split_frames
+
 KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
 JSON_LINES = ("ndjson", "jsonl", "stream+json")
@@ -24,12 +27,15 @@ class BodyReader:
     is therefore only kept. It is read at once where this reader IS_ALONE.
     """
 
-    __slots__ = ("_is_events", "_is_lines", "_is_media", "_kept", "_pieces", "_receive", "_rest", "_unread")
+    __slots__ = (
+        "_is_events", "_is_frames", "_is_lines", "_is_media", "_kept", "_pieces", "_receive", "_rest", "_unread",
+    )  # fmt: skip
 
     def __init__(self, content_type: str, receive: Callable[[Any], object], *, is_alone: bool = False) -> None:
         """Read a body of CONTENT_TYPE."""
         self._is_lines = any(name in content_type for name in JSON_LINES)
-        self._is_events = EVENT_STREAM in content_type or self._is_lines
+        self._is_frames = FRAMES in content_type
+        self._is_events = EVENT_STREAM in content_type or self._is_lines or self._is_frames
         self._is_media = not is_text(content_type)
         self._unread = 0 if is_alone else 1
         self._receive = receive
@@ -60,7 +66,17 @@ class BodyReader:
             self._read_json(b"".join(self._pieces))
         self._pieces.clear()
 
+    def _read_frames(self) -> None:
+        events, self._rest = split_frames(self._rest + b"".join(self._pieces))
+        self._pieces = [b""] * self._unread
+        self._kept = len(self._rest)
+        for event in events:
+            self._receive(event)
+
     def _read_events(self) -> None:
+        if self._is_frames:
+            self._read_frames()
+            return
         text = (self._rest + b"".join(self._pieces)).replace(b"\r\n", b"\n")
         self._pieces = [b""] * self._unread
         # A line ends with LF, CR or both; a CR at the end may be half of both.

@@ -25,7 +25,7 @@ from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.instrument.sockets import SocketPatches
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
-from llmtrace.providers import find_family
+from llmtrace.providers import FAMILIES, find_family
 
 if TYPE_CHECKING:
     from llmtrace.instrument.contracts import Gate
@@ -146,10 +146,12 @@ class Capture:
 
     def _patch(self, module: ModuleType) -> None:
         found = find_seam(module.__name__)
-        family = find_family(found[0]) if found is not None else None
-        if found is not None and family is not None:
-            self._patches.append(found[1](module, family, self))
-            if family.sdk == "openai":
+        if found is not None:
+            sdk, install = found
+            # What speaks every protocol is nobody's own.
+            family = find_family(sdk) or FAMILIES[0]
+            self._patches.append(install(module, family, self))
+            if sdk == "openai":
                 self._patches.append(SocketPatches(family, self))
             if self.shared_spans is not None:
                 self._silenced.append(SilencedTracing(module))

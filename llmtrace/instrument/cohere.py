@@ -7,7 +7,7 @@ from typing import Any
 
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.seam import Asked, Flight, Opening, Seam
+from llmtrace.instrument.seam import Asked, Opening, Seam
 from llmtrace.providers.base import as_mapping
 from llmtrace.providers.cohere import prompt_texts
 
@@ -36,7 +36,7 @@ class CohereSeam(Seam):
             if kwargs.get("retries"):
                 _try_again()
                 return original(client, *args, **kwargs)
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, args, kwargs)) as invocation:
                 response = original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)
@@ -49,7 +49,7 @@ class CohereSeam(Seam):
             if kwargs.get("retries"):
                 _try_again()
                 return await original(client, *args, **kwargs)
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, args, kwargs)) as invocation:
                 response = await original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)

@@ -9,10 +9,12 @@ from traceback import walk_tb
 
 from llmtrace.providers import Family
 
-# Of httpx and httpx2: raised before a byte of the request went out, so that nothing can have been billed.
+# Exceptions of a connection that was there, or might have been.
+BROKEN = frozenset({"APIConnectionError", "TransportError", "ConnectionError", "HTTPClientError", "ProtocolError"})
+# Of httpx, httpx2 and botocore: raised before a byte of the request went out, so that nothing can have been billed.
 BEFORE_SENDING = frozenset({
     "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError", "LocalProtocolError",
-    "InvalidURL",
+    "InvalidURL", "EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError",
 })  # fmt: skip
 
 
@@ -21,14 +23,15 @@ def error_name(error: BaseException | None, family: Family) -> str:
     if error is None:
         return "unknown"
     # Where an SDK's exceptions keep the parsed body of an error.
-    body = next((b for name in ("body", "details") if isinstance(b := getattr(error, name, None), Mapping)), None)
+    places = (getattr(error, name, None) for name in ("body", "details", "response"))
+    body = next((b for b in places if isinstance(b, Mapping)), None)
     named = family.read_error(body) if body is not None else None
     if named is not None:
         return named
     classes = {c.__name__ for c in type(error).__mro__}
     if any("Timeout" in name for name in classes):
         return "timeout"
-    if classes & {"APIConnectionError", "ConnectionError", "TransportError"}:
+    if classes & BROKEN:
         return "connection_error"
     status = http_status_of(error)
     return str(status) if status is not None and status >= 400 else type(error).__qualname__
@@ -62,9 +65,7 @@ def may_have_been_sent(error: BaseException | None) -> bool:
     """
     if error is None or not isinstance(error, Exception):
         return True
-    broke = bool(
-        {c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"}
-    )
+    broke = bool({c.__name__ for c in type(error).__mro__} & BROKEN)
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__ in BEFORE_SENDING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.seam import Asked, Flight, Seam, attempt, attempt_async
+from llmtrace.instrument.seam import Asked, Seam, attempt, attempt_async
 from llmtrace.instrument.streams import AsyncItems, SyncItems
 from llmtrace.providers.google import VERTEX, model_in
 
@@ -38,7 +38,7 @@ class GoogleSeam(Seam):
 
     def _around_request(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, client, "_httpx_client", args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, "_httpx_client", args, kwargs)) as invocation:
                 response = original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)
@@ -48,7 +48,7 @@ class GoogleSeam(Seam):
 
     def _around_request_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, client, "_async_httpx_client", args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, "_async_httpx_client", args, kwargs)) as invocation:
                 response = await original(client, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)

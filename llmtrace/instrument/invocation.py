@@ -10,13 +10,14 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.ids import new_span_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.neighbours import Permit, Reader, Shared, Sink
 from llmtrace.instrument.origin import look
 from llmtrace.instrument.place import place_in_trace
 from llmtrace.instrument.quiet import log_incomplete, quietly
@@ -27,34 +28,7 @@ from llmtrace.providers.base import no_content
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
 # What is put on a response while it is open, and taken away again.
-HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
-
-
-class Sink(Protocol):
-    """Where a finished invocation goes."""
-
-    def put(self, invocation: "Invocation") -> None:
-        """Take INVOCATION, without waiting and without raising."""
-
-    def put_lines(self, invocation: "Invocation", block: bytes) -> None:
-        """Take BLOCK, lines of the results that INVOCATION reads, likewise."""
-
-
-class Shared(Protocol):
-    """The span of a call in the app's own OpenTelemetry pipeline."""
-
-    def end(self, invocation: "Invocation") -> None:
-        """End it with what is known of INVOCATION."""
-
-
-class Permit(Protocol):
-    """The leave to make a call, and what it holds of budgets."""
-
-    def settle(self, call: Call) -> None:
-        """CALL has ended: put what it cost in the place of what it was given leave for."""
-
-    def release(self) -> None:
-        """The call was never made."""
+HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
 
 class Invocation:
@@ -66,7 +40,7 @@ class Invocation:
         "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
         "pending_outcome", "permit", "prompt", "reader", "request", "request_bytes", "response", "response_bytes",
         "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at", "started", "started_at_ns", "status",
-        "subject", "trace_id", "units", "was_shown",
+        "subject", "trace_id", "units", "unread_request", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -102,7 +76,7 @@ class Invocation:
         self.failed_at = 0
         self._finalizers: list[weakref.finalize[..., Any]] = []
         self.response: Response | None = None
-        self.reader: BodyReader | LineReader | None = None
+        self.reader: Reader | None = None
         # Of a step of a batch: what was asked for, and the id in its path.
         self.asked: Any = None
         self.subject: str | None = None
@@ -111,6 +85,7 @@ class Invocation:
         self.first_chunk_at = self.spoke_at = self.ended_at = 0
         self.events: list[Any] = []
         self.request_bytes: bytes | None = None
+        self.unread_request: bytes | str | None = None
         self.response_bytes: bytes | None = None
         self._open: tuple[int, weakref.ref[Any], weakref.finalize[..., Any], dict[int, Invocation]] | None = None
         self.http_response: Any = None
@@ -193,14 +168,18 @@ class Invocation:
         IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
         SDK's parser finds nothing to show. IS_ALONE: nobody shows what the SDK's parser finds.
         """
-        finalizer = weakref.finalize(response, self.close)
-        self._open = (id(response), weakref.ref(response), finalizer, registry)
+        self.hold(response, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if self.endpoint.step == "results":
             self.reader = LineReader(functools.partial(self._sink.put_lines, self))
         elif is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
+
+    def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
+        """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""
+        finalizer = weakref.finalize(response, self.close)
+        self._open = (id(response), weakref.ref(response), finalizer, registry)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
@@ -245,7 +224,8 @@ class Invocation:
         self.error = error
         self._finish_body()
         response, status = getattr(error, "response", None), http_status_of(error)
-        self.headers = self.headers if response is None else getattr(response, "headers", None)
+        if response is not None and not isinstance(response, Mapping):
+            self.headers = getattr(response, "headers", None)
         self.http_status = self.http_status if status is None else status
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, getattr(error, "request", None))
@@ -277,7 +257,8 @@ class Invocation:
             response = reference()
             if response is not None:
                 for name in HOOKS:
-                    response.__dict__.pop(name, None)
+                    if getattr(response.__dict__.get(name), "__module__", "").startswith("llmtrace."):
+                        del response.__dict__[name]
         if self.shared is not None and not is_collecting:
             quietly(self.shared.end, self)
         self._sink.put(self)
@@ -292,7 +273,8 @@ class Invocation:
     @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
-        return 2048 + len(self.request_bytes or b"") + len(self.response_bytes or b"") + 256 * len(self.events)
+        kept = sum(len(b) for b in (self.request_bytes, self.unread_request, self.response_bytes) if b is not None)
+        return 2048 + kept + 256 * len(self.events)
 
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""

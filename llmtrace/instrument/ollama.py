@@ -11,7 +11,7 @@ from typing import Any
 
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.seam import Asked, Flight, Opening, Seam
+from llmtrace.instrument.seam import Asked, Opening, Seam
 from llmtrace.providers.base import as_mapping
 
 
@@ -33,7 +33,7 @@ class OllamaSeam(Seam):
         def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             if kwargs.get("stream"):
                 return original(quietly(self._stand_in, client, args, kwargs) or client, *args, **kwargs)
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, args, kwargs)) as invocation:
                 result = original(client, *args, **kwargs)
             if invocation is not None:
                 invocation.end("ok")
@@ -45,7 +45,7 @@ class OllamaSeam(Seam):
         async def request(client: Any, *args: Any, **kwargs: Any) -> Any:
             if kwargs.get("stream"):
                 return await original(quietly(self._stand_in, client, args, kwargs) or client, *args, **kwargs)
-            with Flight(quietly(self._begin, client, args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, client, args, kwargs)) as invocation:
                 result = await original(client, *args, **kwargs)
             if invocation is not None:
                 invocation.end("ok")

@@ -12,6 +12,7 @@ from types import ModuleType, TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from llmtrace.instrument.admission import ask_leave
 from llmtrace.instrument.contracts import AttemptSpans, Capture
 from llmtrace.instrument.errors import error_name, http_status_of, may_have_been_sent
 from llmtrace.instrument.invocation import Invocation, in_flight
@@ -38,7 +39,9 @@ class Asked:
 
 
 class Seam:
-    """The choke points of one SDK in this process."""
+    """The choke points of one SDK in this process; `name` where it is not its family's."""
+
+    name: str | None = None
 
     def __init__(self, module: ModuleType, family: Family, capture: Capture) -> None:
         """Replace what calls of FAMILY go through in MODULE, for CAPTURE."""
@@ -47,7 +50,7 @@ class Seam:
         self._patched = Patched()
         self._is_active = True
         if not self.install(module):
-            log_error(f"llmtrace does not know this release of {family.sdk}: its calls are not recorded")
+            log_error(f"llmtrace does not know this release of {self.name or family.sdk}: its calls are not recorded")
 
     def install(self, module: ModuleType) -> bool:
         """Whether MODULE has what begins calls; all that it has is replaced."""
@@ -62,21 +65,28 @@ class Seam:
         """In a forked child: the parent's open streams are the parent's."""
         self._unread.clear()
 
-    def begin(self, asked: Asked) -> Invocation | None:
-        """The invocation for what is ASKED, or None where it is not to be recorded."""
-        endpoint = find_endpoint(self._family.sdk, asked.method, asked.url)
-        if endpoint is None or not self._is_active:
+    def begin(self, asked: Asked, family: Family | None = None) -> Invocation | None:
+        """The invocation for what is ASKED in the protocol of FAMILY, or None where it is not to be recorded."""
+        family = family or self._family
+        endpoint = find_endpoint(family.sdk, asked.method, asked.url)
+        if endpoint is None or endpoint.step is not None or not self._is_active:
             return None
         parts = urlsplit(asked.url)
         origin = (asked.client, parts.hostname, parts.port or PORTS.get(parts.scheme), asked.body, asked.stream)
         capture = self._capture
-        quietly(capture.pipeline.start)
-        invocation = Invocation(capture.settings, capture.pipeline, self._family, endpoint, origin)
+        quietly(capture.pipeline.begin)
+        invocation = Invocation(capture.settings, capture.pipeline, family, endpoint, origin)
+        if capture.gate is not None:
+            invocation.asked = asked.body
         if capture.shared_spans is not None:
             quietly(capture.shared_spans.begin, invocation)
         if capture.attempt_spans is not None and asked.http is not None:
             quietly(_watch, capture.attempt_spans, asked.http)
         return invocation
+
+    def flight(self, invocation: Invocation | None) -> "Flight":
+        """A run of the SDK's own code for INVOCATION."""
+        return Flight(self._capture, invocation)
 
     def hand_over(self, invocation: Invocation, response: Any) -> None:
         """The SDK goes on with RESPONSE, an HTTP response of httpx's: end, or follow it where it is still unread."""
@@ -97,16 +107,22 @@ def _watch(attempt_spans: AttemptSpans, http: Any) -> None:
 class Flight:
     """One run of an SDK's own code: INVOCATION is known to the hooks below, and ends where the run fails."""
 
-    __slots__ = ("_invocation", "_outer")
+    __slots__ = ("_capture", "_invocation", "_outer")
 
-    def __init__(self, invocation: Invocation | None) -> None:
-        """None: nothing is recorded."""
-        self._invocation = invocation
+    def __init__(self, capture: Capture, invocation: Invocation | None) -> None:
+        """None: nothing is recorded. Else CAPTURE is asked for leave."""
+        self._capture, self._invocation = capture, invocation
         self._outer: Invocation | None = None
 
     def __enter__(self) -> Invocation | None:
-        """The invocation."""
+        """The invocation.
+
+        Raises:
+            BudgetExceeded: the call may not be made.
+        """
         if self._invocation is not None:
+            body, self._invocation.asked = self._invocation.asked, None
+            ask_leave(self._capture, self._invocation, body or {})
             self._outer = in_flight.get()
             in_flight.set(self._invocation)
         return self._invocation
@@ -203,7 +219,7 @@ class Opening:
 
     def __enter__(self) -> Any:
         """The response."""
-        with Flight(quietly(self._begin)) as invocation:
+        with self._seam.flight(quietly(self._begin)) as invocation:
             response = self._manager.__enter__()
         return self._entered(invocation, response)
 
@@ -213,7 +229,7 @@ class Opening:
 
     async def __aenter__(self) -> Any:
         """The response."""
-        with Flight(quietly(self._begin)) as invocation:
+        with self._seam.flight(quietly(self._begin)) as invocation:
             response = await self._manager.__aenter__()
         return self._entered(invocation, response)
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Protocol
 
+from llmtrace.instrument.boto import BotoSeam
 from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
 from llmtrace.instrument.google_live import LiveSeam
+from llmtrace.instrument.litellm import LitellmSeam
 from llmtrace.instrument.ollama import OllamaSeam
 from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
 from llmtrace.instrument.stainless import Patches
@@ -31,6 +33,8 @@ SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("openai._base_client", "openai", Patches),
     ("anthropic._base_client", "anthropic", Patches),
     ("google.genai._api_client", "google.genai", GoogleSeam),
+    ("botocore.client", "boto3", BotoSeam),
+    ("litellm.llms.custom_httpx.http_handler", "litellm", LitellmSeam),
     ("google.genai.live", "google.genai", LiveSeam),
     ("google.genai._gaos.basesdk", "google.genai", InteractionsSeam),
     ("mistralai.basesdk", "mistralai", SpeakeasySeam),  # up to 1.x

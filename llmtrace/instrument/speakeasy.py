@@ -12,7 +12,7 @@ from typing import Any
 
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.seam import Asked, Flight, Seam, attempt, attempt_async
+from llmtrace.instrument.seam import Asked, Seam, attempt, attempt_async
 from llmtrace.providers import find_endpoint
 from llmtrace.providers.base import as_mapping
 from llmtrace.providers.google import VERTEX
@@ -38,7 +38,7 @@ class SpeakeasySeam(Seam):
 
     def _around_request(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def do_request(sdk: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, sdk, "client", args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, sdk, "client", args, kwargs)) as invocation:
                 response = original(sdk, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)
@@ -48,7 +48,7 @@ class SpeakeasySeam(Seam):
 
     def _around_request_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def do_request(sdk: Any, *args: Any, **kwargs: Any) -> Any:
-            with Flight(quietly(self._begin, sdk, "async_client", args, kwargs)) as invocation:
+            with self.flight(quietly(self._begin, sdk, "async_client", args, kwargs)) as invocation:
                 response = await original(sdk, *args, **kwargs)
             if invocation is not None:
                 quietly(self._answer, invocation, response)

@@ -80,7 +80,7 @@ def billed_usage(call: Call) -> RawUsage | None:
 def _counts_output(call: Call) -> bool:
     """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
     usage = call.response.usage
-    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+    if usage is None or call.usage.output_tokens is not None or call.request.operation == "embeddings":
         return True
     if not counts_tokens(usage):
         return True

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from llmtrace.providers import (
     anthropic,
+    bedrock,
     bedrock_usage,
     cohere,
     cohere_usage,
@@ -20,6 +21,7 @@ from llmtrace.providers import (
     ollama,
     openai,
     openrouter_usage,
+    other_usage,
     perplexity_usage,
     xai_usage,
 )
@@ -44,6 +46,7 @@ FAMILIES: tuple[Family, ...] = (
     openai.FAMILY,
     anthropic.FAMILY,
     google.FAMILY,
+    bedrock.FAMILY,
     mistral.FAMILY,
     cohere.FAMILY,
     ollama.FAMILY,
@@ -59,6 +62,7 @@ USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     cohere_usage.FAMILY,
     openrouter_usage.FAMILY,
     perplexity_usage.FAMILY,
+    other_usage.FAMILY,
 )
 _USAGE: Mapping[str, UsageFamily] = {p: f for f in (*FAMILIES, *USAGE_FAMILIES) for p in f.providers}
 

@@ -29,6 +29,9 @@ from llmtrace.providers.content import Message, Part, dump, media_part, text_par
 
 KEPT_TEXT_CHARACTERS = 32_768
 ASKED, ANSWERED = "prompt_eval_count", "eval_count"
+# Its own names, and those of its endpoints that are compatible with OpenAI's and Anthropic's.
+INPUT = (ASKED, "prompt_tokens", "input_tokens")
+OUTPUT = (ANSWERED, "completion_tokens", "output_tokens")
 COUNTS = (ASKED, ANSWERED, "total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
 
 
@@ -169,8 +172,8 @@ def _output(events: Sequence[Mapping[str, Any]]) -> Message:
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words; a prompt that is still in the model's memory is not counted again."""
     return Usage(
-        input_tokens=read_count(usage, ASKED, "input_tokens"),
-        output_tokens=read_count(usage, ANSWERED, "output_tokens"),
+        input_tokens=read_count(usage, *INPUT),
+        output_tokens=read_count(usage, *OUTPUT),
     )
 
 
@@ -185,7 +188,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: nothing is counted, or a count is none.
     """
-    asked, answered = count(usage, ASKED, "input_tokens"), count(usage, ANSWERED, "output_tokens")
+    asked, answered = count(usage, *INPUT), count(usage, *OUTPUT)
     if asked is None and answered is None:
         raise InvalidUsage(f"usage has neither {ASKED} nor {ANSWERED}")
     return Billing((Quantity("input_uncached", Decimal(asked or 0)), Quantity("output", Decimal(answered or 0))))

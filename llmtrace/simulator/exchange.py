@@ -82,7 +82,8 @@ class Exchange:
 
     def refuse(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         """Answer with an error, and with HEADERS beside the usual ones."""
-        sent = {**JSON_HEADERS, **self._headers(problem.status), **(headers or {})}
+        told = self._protocol.error_headers(problem)
+        sent = {**JSON_HEADERS, **self._headers(problem.status), **told, **(headers or {})}
         body = json.dumps(self._protocol.error(problem, self._request_id), separators=(",", ":"))
         self._wire.send(problem.status, sent, body.encode())
 
@@ -144,7 +145,7 @@ class Exchange:
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() if reply.raw is None else reply.raw
         self._wire.send(
             200,
-            {"content-type": reply.content_type, **self._headers(200)},
+            {"content-type": reply.content_type, **self._headers(200), **reply.headers},
             data[: len(data) // 2] if fault.is_malformed else data,
             has_usage=reply.usage is not None and not (fault.omits_usage or fault.is_malformed),
             is_gzipped=self._is_gzipped(fault),

@@ -14,6 +14,8 @@ from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.batches import BatchBook
+from llmtrace.simulator.bedrock import Converse
+from llmtrace.simulator.bedrock_invoke import Invoke
 from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
@@ -49,6 +51,11 @@ def make_anthropic(book: BatchBook) -> tuple[Protocol, ...]:
     return messages, CountTokens(), Complete(), MessageBatches(book, messages)
 
 
+def make_bedrock() -> tuple[Protocol, ...]:
+    """The endpoints of Amazon Bedrock's runtime."""
+    return Converse(), Invoke()
+
+
 def make_others() -> tuple[Protocol, ...]:
     """The endpoints of Google, Mistral, Cohere and Ollama."""
     mistral = map(Mistral, (ChatCompletions(), Embeddings()))
@@ -62,7 +69,7 @@ def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
 
 
 class Simulator:
-    """OpenAI, Azure's OpenAI, Anthropic, Google, Mistral, Cohere and Ollama on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI, Anthropic, Bedrock, Google, Mistral, Cohere and Ollama on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -111,6 +118,7 @@ class Simulator:
                 *make_others(),
                 *make_openai(self._batches),
                 *make_anthropic(self._batches),
+                *make_bedrock(),
                 *make_admin(ledger),
             ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
@@ -169,6 +177,11 @@ class Simulator:
     @property
     def anthropic_base_url(self) -> str:
         """What an Anthropic client needs as `base_url`."""
+        return self.url
+
+    @property
+    def bedrock_endpoint_url(self) -> str:
+        """What a client of Bedrock's runtime needs as `endpoint_url`."""
         return self.url
 
     @property

@@ -183,7 +183,7 @@ def test_who_answers_an_anthropic_client(client: str, provider: str) -> None:
         ("get", "/videos/video_1", "videos.retrieve"),
         ("get", "/videos/video_1/content", None),
         ("post", "/conversations", None),
-        ("post", "/files", None),
+        ("post", "/files", "files.create"),
     ],
 )
 def test_the_openai_endpoints_that_are_recorded(method: str, url: str, expected: str | None) -> None:
