@@ -16,6 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.eventstream import EventStream
 from botocore.response import StreamingBody
+from botocore.stub import Stubber
 from conftest import recorded_calls
 
 import llmtrace
@@ -512,4 +513,42 @@ def test_a_botocore_without_the_choke_point_is_told_of_once_and_left_alone(
 def test_only_the_named_sdks_are_patched(make: Callable[..., Any], home: Path) -> None:
     llmtrace.instrument(home=home, providers=["openai"])
     make().converse(**TALK)
+    assert recorded_calls(home) == []
+
+
+# Budgets
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("is_invoked", [False, True], ids=["converse", "invoke"])
+def test_a_call_without_room_is_refused_before_anything_is_sent(
+    is_invoked: bool, is_stream: bool, make: Callable[..., Any], simulator: Simulator, home: Path
+) -> None:
+    # 60 tokens out cost $0.00033.
+    llmtrace.budget("search", usd="0.0002", on_exceed="raise", warn_at=())
+    llmtrace.instrument(home=home)
+    client = make()
+    with llmtrace.feature("search"), pytest.raises(llmtrace.BudgetExceeded):
+        if is_invoked:
+            invoke(client, HAIKU, CLAUDE, stream=is_stream)
+        else:
+            (client.converse_stream if is_stream else client.converse)(**TALK)
+    assert simulator.requests == []
+    call = one(home)
+    assert (call.status, call.error_type, call.request_sent) == ("error", "BudgetExceeded", False)
+    assert (call.feature, call.request.max_tokens) == ("search", 60)
+
+
+def test_an_answer_of_a_stub_is_no_call(make: Callable[..., Any], simulator: Simulator, home: Path) -> None:
+    llmtrace.instrument(home=home)
+    client = make()
+    with Stubber(client) as stubber:
+        stubber.add_response("converse", {
+            "output": {"message": {"role": "assistant", "content": [{"text": "Boats."}]}},
+            "stopReason": "end_turn",
+            "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+            "metrics": {"latencyMs": 1},
+        })  # fmt: skip
+        assert client.converse(**TALK)["stopReason"] == "end_turn"
+    assert simulator.requests == []
     assert recorded_calls(home) == []
