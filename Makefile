@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-browser test-rivals test-matrix test-soak bench lint format clean
+.PHONY: demo test test-browser test-rivals test-frameworks test-matrix test-soak bench lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/llmtrace demo
@@ -15,6 +15,11 @@ test: $(VENV)/.dev
 test-browser: $(VENV)/.dev
 	command -v chromium >/dev/null || { S=$$(command -v sudo); $$S apt-get update -qq && $$S apt-get install -y -qq chromium; }
 	$(BIN)/pytest -m browser
+
+# What stands on top of the SDKs, each in an environment of its own.
+test-frameworks: $(VENV)/.dev
+	tests/frameworks/venvs.sh $(CURDIR)/.frameworks
+	FRAMEWORK_VENVS=$(CURDIR)/.frameworks $(BIN)/pytest -m frameworks
 
 # Other instrumentors beside ours, each in an environment of its own.
 test-rivals: $(VENV)/.dev

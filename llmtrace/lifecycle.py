@@ -41,13 +41,13 @@ def instrument(
     share_spans: bool = False,
     providers: Sequence[str] | None = None,
 ) -> None:
-    """Record every call that this process makes through the OpenAI and Anthropic SDKs, imported already or not.
+    """Record every call that this process makes through the SDKs that llmtrace knows, imported already or not.
 
     A second call changes nothing. HOME is the directory of journal and database. ENDPOINT is the address of a sidecar
     elsewhere that the journal is shipped to (default: `LLMTRACE_ENDPOINT`). OTLP is the address of a backend
     that gets the spans too, with their cost. FEATURE names the calls that no `llmtrace.feature` does. CAPTURE_CONTENT
     keeps prompts and answers. HTTP_SPANS adds a span per HTTP attempt. SHARE_SPANS gives the calls to the app's own
-    OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"anthropic"`). Never raises: what
+    OpenTelemetry provider too. PROVIDERS limits capture to these SDKs (`"openai"`, `"boto3"` ...). Never raises: what
     cannot be done is logged as a warning to the logger `llmtrace`.
     """
     global _capture

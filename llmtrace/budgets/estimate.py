@@ -127,6 +127,8 @@ def count_prompt(body: Mapping[str, Any]) -> float:
         value = waiting.pop()
         if isinstance(value, str):
             tokens += _count_text(value)
+        elif isinstance(value, bytes):
+            tokens += MEDIA_TOKENS
         elif isinstance(value, dict):
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):

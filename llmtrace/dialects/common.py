@@ -11,7 +11,7 @@ from llmtrace.dialects.base import Said, text, whole
 from llmtrace.dialects.content import add_content, finish_reasons
 from llmtrace.model import Call, Span
 from llmtrace.providers import find_provider
-from llmtrace.providers.openai import find_provider_name
+from llmtrace.providers.openai_hosts import find_provider_name
 
 # Names for providers that were or are in use beside OpenTelemetry's.
 PROVIDERS = {
@@ -37,12 +37,20 @@ SCOPE_PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "openai_v2": "o
 # OpenTelemetry's words for why a model stopped, in each provider's own where only one is meant.
 FINISH_REASONS = {
     "openai": {"tool_call": "tool_calls"},
+    "mistralai": {"tool_call": "tool_calls"},
     "anthropic": {"length": "max_tokens", "tool_call": "tool_use", "tool_calls": "tool_use"},
 }
 ENDPOINTS = {
     ("openai", "chat"): "chat.completions",
     ("openai", "text_completion"): "completions",
     ("anthropic", "chat"): "messages",
+    ("google.genai", "generate_content"): "generate_content",
+    ("google.genai", "chat"): "generate_content",
+    ("mistralai", "chat"): "chat.completions",
+    ("mistralai", "text_completion"): "fim.completions",
+    ("cohere", "chat"): "chat",
+    ("ollama", "chat"): "chat",
+    ("ollama", "text_completion"): "generate",
 }
 BASE_URLS = ("gen_ai.openai.api_base", "llm.openai.api_base", "openai.api_base")
 # How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before or around.

@@ -1,11 +1,15 @@
-"""Reads a response that the caller reads itself, byte by byte, without the SDK's parser: a JSON body or SSE events."""
+"""Reads a response that the caller reads itself, byte by byte, without the SDK's parser: JSON, lines of it, or SSE."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
+from llmtrace.instrument.frames import CONTENT_TYPE as FRAMES
+from llmtrace.instrument.frames import split_frames
+
 KEPT_BYTES = 8 * 1024 * 1024
 EVENT_STREAM = "text/event-stream"
+JSON_LINES = ("ndjson", "jsonl", "stream+json")
 DONE = b"[DONE]"
 LINES_BYTES = 256 * 1024
 MEDIA = ("audio/", "image/", "video/")
@@ -19,16 +23,21 @@ def is_text(content_type: str) -> bool:
 class BodyReader:
     """Sees the decoded bytes of one response, and gives what is in them to RECEIVE.
 
-    Where the SDK's parser reads the same bytes, that shows before the second piece of a body is asked for: the first
-    is therefore only kept.
+    Where the SDK's parser may read the same bytes, that shows before the second piece of a body is asked for: the first
+    is therefore only kept. It is read at once where this reader IS_ALONE.
     """
 
-    __slots__ = ("_is_events", "_is_media", "_kept", "_pieces", "_receive", "_rest")
+    __slots__ = (
+        "_is_events", "_is_frames", "_is_lines", "_is_media", "_kept", "_pieces", "_receive", "_rest", "_unread",
+    )  # fmt: skip
 
-    def __init__(self, content_type: str, receive: Callable[[Any], object]) -> None:
+    def __init__(self, content_type: str, receive: Callable[[Any], object], *, is_alone: bool = False) -> None:
         """Read a body of CONTENT_TYPE."""
-        self._is_events = EVENT_STREAM in content_type
+        self._is_lines = any(name in content_type for name in JSON_LINES)
+        self._is_frames = FRAMES in content_type
+        self._is_events = EVENT_STREAM in content_type or self._is_lines or self._is_frames
         self._is_media = not is_text(content_type)
+        self._unread = 0 if is_alone else 1
         self._receive = receive
         self._pieces: list[bytes] = []
         self._kept = 0
@@ -43,7 +52,7 @@ class BodyReader:
             return
         self._pieces.append(piece)
         self._kept += len(piece)
-        if self._is_events and len(self._pieces) > 1:
+        if self._is_events and len(self._pieces) > self._unread:
             self._read_events()
 
     def finish(self) -> None:
@@ -57,24 +66,40 @@ class BodyReader:
             self._read_json(b"".join(self._pieces))
         self._pieces.clear()
 
+    def _read_frames(self) -> None:
+        events, self._rest = split_frames(self._rest + b"".join(self._pieces))
+        self._pieces = [b""] * self._unread
+        self._kept = len(self._rest)
+        for event in events:
+            self._receive(event)
+
     def _read_events(self) -> None:
+        if self._is_frames:
+            self._read_frames()
+            return
         text = (self._rest + b"".join(self._pieces)).replace(b"\r\n", b"\n")
-        self._pieces = [b""]
+        self._pieces = [b""] * self._unread
         # A line ends with LF, CR or both; a CR at the end may be half of both.
         half = text[-1:] if text.endswith(b"\r") else b""
-        *blocks, rest = text.removesuffix(b"\r").replace(b"\r", b"\n").split(b"\n\n")
+        end = b"\n" if self._is_lines else b"\n\n"
+        *blocks, rest = text.removesuffix(b"\r").replace(b"\r", b"\n").split(end)
         self._rest = rest + half
         self._kept = len(self._rest)
         for block in blocks:
             self._read_event(block)
 
     def _read_event(self, block: bytes) -> None:
+        if self._is_lines:
+            self._read_json(block)
+            return
         lines = (line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:"))
         data = b"\n".join(lines)
         if data and not data.startswith(DONE):
             self._read_json(data)
 
     def _read_json(self, data: bytes) -> None:
+        if not data:
+            return
         try:
             parsed = json.loads(data)
         except ValueError:

@@ -20,9 +20,9 @@ from llmtrace.instrument.outgoing import OutgoingBaggage
 from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.routes import Routes
+from llmtrace.instrument.seams import SEAMS, Installed, find_seam
 from llmtrace.instrument.shared_spans import SharedSpans, SilencedTracing
 from llmtrace.instrument.sockets import SocketPatches
-from llmtrace.instrument.stainless import Patches
 from llmtrace.journal import journal_folder
 from llmtrace.model import Attributes, AttributeValue, Call, Span
 from llmtrace.providers import FAMILIES, find_family
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from llmtrace.instrument.http_spans import AttemptSpans
 
 EXIT_TIMEOUT_S = 1.5
-BASE_CLIENT = "{sdk}._base_client"
 log = logging.getLogger("llmtrace")
 
 
@@ -69,7 +68,7 @@ class Capture:
         self.settings = settings
         self._make_exporter, self._make_shipper = make_exporter, make_shipper
         self._shipper: Shipper | None = None
-        self._patches: list[Patches | SocketPatches] = []
+        self._patches: list[Installed | SocketPatches] = []
         self._imports: PatchOnImport | None = None
         self._is_closed = False
         self._other_imports: list[PatchOnImport] = []
@@ -93,8 +92,9 @@ class Capture:
     def repatch(self) -> None:
         """Patch the SDKs where they are not patched."""
         if self._imports is None:
-            sdks = [f.sdk for f in FAMILIES if self.settings.providers is None or f.sdk in self.settings.providers]
-            self._imports = PatchOnImport([BASE_CLIENT.format(sdk=sdk) for sdk in sdks], self._patch)
+            wanted = self.settings.providers
+            modules = [module for module, sdk, _ in SEAMS if wanted is None or sdk in wanted]
+            self._imports = PatchOnImport(modules, self._patch)
             self._imports.install()
             hosts = ((outgoing.MODULES, OutgoingBaggage),) if baggage_hosts() else ()
             for modules, patch in (*hosts, (routes.MODULES, Routes), (leaving.MODULES, self._leaving)):
@@ -145,10 +145,13 @@ class Capture:
         return self._shipper is None or self._shipper.flush(self.pipeline.process, deadline)
 
     def _patch(self, module: ModuleType) -> None:
-        family = find_family(module.__name__.partition(".")[0])
-        if family is not None:
-            self._patches.append(Patches(module, family, self))
-            if family.sdk == "openai":
+        found = find_seam(module.__name__)
+        if found is not None:
+            sdk, install = found
+            # What speaks every protocol is nobody's own.
+            family = find_family(sdk) or FAMILIES[0]
+            self._patches.append(install(module, family, self))
+            if sdk == "openai":
                 self._patches.append(SocketPatches(family, self))
             if self.shared_spans is not None:
                 self._silenced.append(SilencedTracing(module))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from llmtrace.config import Settings
-from llmtrace.instrument.invocation import Invocation, Permit
+from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.neighbours import Permit
 from llmtrace.instrument.pipeline import Pipeline
 from llmtrace.model import Request
 
@@ -26,7 +27,7 @@ class AttemptSpans(Protocol):
 class Gate(Protocol):
     """What is asked before a call is sent: budgets."""
 
-    def admit(self, request: Request, body: Mapping[str, Any], feature: str | None) -> "Permit | Exception | None":
+    def admit(self, request: Request, body: Mapping[str, Any], feature: str | None) -> Permit | Exception | None:
         """A permit for a call of FEATURE with REQUEST, whose JSON is BODY; or the exception to raise in its place.
 
         None where there is nothing to keep account of.

@@ -9,10 +9,12 @@ from traceback import walk_tb
 
 from llmtrace.providers import Family
 
-# Of httpx and httpx2: raised before a byte of the request went out, so that nothing can have been billed.
+# Exceptions of a connection that was there, or might have been.
+BROKEN = frozenset({"APIConnectionError", "TransportError", "ConnectionError", "HTTPClientError", "ProtocolError"})
+# Of httpx, httpx2 and botocore: raised before a byte of the request went out, so that nothing can have been billed.
 BEFORE_SENDING = frozenset({
     "ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError", "LocalProtocolError",
-    "InvalidURL",
+    "InvalidURL", "EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError",
 })  # fmt: skip
 
 
@@ -20,19 +22,27 @@ def error_name(error: BaseException | None, family: Family) -> str:
     """The name of ERROR."""
     if error is None:
         return "unknown"
-    body = getattr(error, "body", None)
-    named = family.read_error(body) if isinstance(body, Mapping) else None
+    # Where an SDK's exceptions keep the parsed body of an error.
+    places = (getattr(error, name, None) for name in ("body", "details", "response"))
+    body = next((b for b in places if isinstance(b, Mapping)), None)
+    named = family.read_error(body) if body is not None else None
     if named is not None:
         return named
     classes = {c.__name__ for c in type(error).__mro__}
     if any("Timeout" in name for name in classes):
         return "timeout"
-    if classes & {"APIConnectionError", "ConnectionError", "TransportError"}:
+    if classes & BROKEN:
         return "connection_error"
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int) and status >= 400:
-        return str(status)
-    return type(error).__qualname__
+    status = http_status_of(error)
+    return str(status) if status is not None and status >= 400 else type(error).__qualname__
+
+
+def http_status_of(error: BaseException) -> int | None:
+    """The HTTP status that ERROR, an SDK's exception, tells; each SDK has it in a place of its own."""
+    response = getattr(error, "response", None)
+    places = ((response, "status_code"), (response, "status"), (error, "status_code"), (error, "code"))
+    found = (getattr(owner, name, None) for owner, name in places)
+    return next((s for s in found if isinstance(s, int) and 100 <= s < 600), None)
 
 
 def is_of_sdk(error: BaseException, sdk: str) -> bool:
@@ -55,12 +65,11 @@ def may_have_been_sent(error: BaseException | None) -> bool:
     """
     if error is None or not isinstance(error, Exception):
         return True
-    broke = bool(
-        {c.__name__ for c in type(error).__mro__} & {"APIConnectionError", "TransportError", "ConnectionError"}
-    )
+    broke = bool({c.__name__ for c in type(error).__mro__} & BROKEN)
     cause: BaseException | None = error
     while cause is not None:
         if type(cause).__name__ in BEFORE_SENDING:
             return False
-        cause = cause.__cause__
+        # `from None` hides the cause; the error that was being handled is it.
+        cause = cause.__cause__ or (cause.__context__ if cause.__suppress_context__ else None)
     return broke

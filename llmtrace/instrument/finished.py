@@ -1,5 +1,7 @@
 """Makes a `Call` of a finished invocation, on the journal's thread."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,15 @@ from llmtrace.instrument.body import BodyReader
 from llmtrace.instrument.errors import error_name, may_have_been_sent
 from llmtrace.instrument.estimate import count_tokens
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.loading import redactor_of
 from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
-from llmtrace.providers.base import counts_tokens, is_of_request
+from llmtrace.providers.base import as_mapping, counts_tokens, is_of_request
+
+# Where a cloud puts its own in front of a provider's.
+CLOUD_REQUEST_IDS = ("x-amzn-requestid", "apim-request-id")
 
 
 def to_call(invocation: Invocation) -> Call:
@@ -20,11 +26,16 @@ def to_call(invocation: Invocation) -> Call:
     headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
     headers = headers or {}
     _read_body(invocation, headers)
+    quietly(read_request, invocation)
     fold, family = invocation.fold, invocation.family
     response = fold.response() if fold is not None else invocation.response or Response()
+    request, response = quietly(family.complete, invocation.request, response, headers) or (
+        invocation.request,
+        response,
+    )
     status, error_type = _outcome(invocation, response)
-    usage, source, complete = _count(invocation, response, status)
-    response = _with_units(invocation, response)
+    usage, source, complete = _count(invocation, request.provider, response, status)
+    response = _with_units(invocation, request.provider, response)
     source = "missing" if is_of_request(response.usage) else source
     return Call(
         trace_id=invocation.trace_id,
@@ -34,7 +45,7 @@ def to_call(invocation: Invocation) -> Call:
         duration_s=_seconds(invocation, invocation.ended_at),
         ttft_s=_seconds(invocation, invocation.spoke_at) if invocation.spoke_at else None,
         time_to_first_chunk_s=_seconds(invocation, invocation.first_chunk_at) if invocation.first_chunk_at else None,
-        request=invocation.request,
+        request=request,
         response=response,
         status=status,
         usage=usage,
@@ -42,7 +53,7 @@ def to_call(invocation: Invocation) -> Call:
         usage_complete=complete,
         error_type=error_type,
         http_status=invocation.http_status,
-        request_id=headers.get(family.request_id_header),
+        request_id=next((headers[n] for n in (family.request_id_header, *CLOUD_REQUEST_IDS) if n in headers), None),
         request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},
@@ -74,7 +85,9 @@ def _seconds(invocation: Invocation, moment: int) -> float:
 
 
 def _plain_headers(headers: Any) -> dict[str, str]:
-    """HEADERS, httpx's or httpx2's, as a dictionary: each look-up in theirs searches the whole list."""
+    """HEADERS as a dictionary with lower-case names: each look-up in httpx's own searches the whole list."""
+    if not hasattr(headers, "raw"):
+        return {str(name).lower(): str(value) for name, value in headers.items()}
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
 
 
@@ -88,18 +101,35 @@ def _read_body(invocation: Invocation, headers: dict[str, str]) -> None:
         invocation.first_chunk_at = invocation.spoke_at = 0
 
 
+def read_request(invocation: Invocation) -> Mapping[str, Any]:
+    """The JSON of a request that is sent as it stands and was not read before; INVOCATION then knows what it says."""
+    unread, invocation.unread_request = invocation.unread_request, None
+    if unread is None:
+        return {}
+    body, endpoint = as_mapping(json.loads(unread)), invocation.endpoint
+    told = {name: value for name, value in endpoint.read_request(body).items() if value is not None}
+    invocation.request = replace(invocation.request, **told)
+    invocation.prompt = endpoint.prompt_texts(body) if invocation.fold is not None else []
+    invocation.units = endpoint.read_units(body) if endpoint.read_units is not None else None
+    return body
+
+
 def _outcome(invocation: Invocation, response: Response) -> tuple[CallStatus, str | None]:
     """How the call ended, and the name of its error: the caller's, or one that the provider put into its answer."""
     if invocation.status == "error":
         return "error", error_name(invocation.error, invocation.family)
     reported = invocation.fold.error if invocation.fold is not None else response.error
+    if reported is None and invocation.http_status is not None and invocation.http_status >= 400:
+        reported = str(invocation.http_status)
     return ("error", reported) if reported is not None else (invocation.status, None)
 
 
-def _count(invocation: Invocation, response: Response, status: CallStatus) -> tuple[Usage, UsageSource, bool]:
+def _count(
+    invocation: Invocation, provider: str, response: Response, status: CallStatus
+) -> tuple[Usage, UsageSource, bool]:
     """Tokens, who counted them, and whether the provider's count is final."""
     fold = invocation.fold
-    meaning = find_usage(invocation.request.provider) or invocation.family
+    meaning = find_usage(provider) or invocation.family
     partial = quietly(meaning.normalise, response.usage) if response.usage is not None else None
     if fold is None or fold.usage_complete:
         return partial or Usage(), "provider" if partial is not None else "missing", True
@@ -112,12 +142,12 @@ def _count(invocation: Invocation, response: Response, status: CallStatus) -> tu
     return quietly(_estimate, invocation, partial or Usage()) or partial or Usage(), "estimated", False
 
 
-def _with_units(invocation: Invocation, response: Response) -> Response:
+def _with_units(invocation: Invocation, provider: str, response: Response) -> Response:
     """RESPONSE with what the request is billed by, where the provider answered it and told no count of tokens."""
     units, told, status = invocation.units, response.usage or {}, invocation.http_status
     if units is None or status is None or not 200 <= status < 300 or (told and counts_tokens(told)):
         return response
-    means = find_usage(invocation.request.provider) or invocation.family
+    means = find_usage(provider) or invocation.family
     return replace(response, usage={**units, **told}) if means is invocation.family else response
 
 
@@ -156,6 +186,4 @@ def _content(invocation: Invocation) -> Content | None:
 
 def redacted(content: Content | None, home: Path) -> Content | None:
     """CONTENT as it may be written to HOME: every reading of a prompt or an answer goes through here."""
-    from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled only where content is asked for
-
     return redactor_of(home).content(content) if content is not None else None

@@ -10,15 +10,16 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
-from llmtrace.feature import Scope
-from llmtrace.ids import new_span_id, new_trace_id
+from llmtrace.ids import new_span_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
-from llmtrace.instrument.errors import error_name, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.neighbours import Permit, Reader, Shared, Sink
 from llmtrace.instrument.origin import look
+from llmtrace.instrument.place import place_in_trace
 from llmtrace.instrument.quiet import log_incomplete, quietly
 from llmtrace.model import Attempt, Call, CallStatus, Request, Response
 from llmtrace.providers import Endpoint, Family, Fold
@@ -27,46 +28,19 @@ from llmtrace.providers.base import no_content
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
 # What is put on a response while it is open, and taken away again.
-HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes")
-
-
-class Sink(Protocol):
-    """Where a finished invocation goes."""
-
-    def put(self, invocation: "Invocation") -> None:
-        """Take INVOCATION, without waiting and without raising."""
-
-    def put_lines(self, invocation: "Invocation", block: bytes) -> None:
-        """Take BLOCK, lines of the results that INVOCATION reads, likewise."""
-
-
-class Shared(Protocol):
-    """The span of a call in the app's own OpenTelemetry pipeline."""
-
-    def end(self, invocation: "Invocation") -> None:
-        """End it with what is known of INVOCATION."""
-
-
-class Permit(Protocol):
-    """The leave to make a call, and what it holds of budgets."""
-
-    def settle(self, call: Call) -> None:
-        """CALL has ended: put what it cost in the place of what it was given leave for."""
-
-    def release(self) -> None:
-        """The call was never made."""
+HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
 
 class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_is_raw", "_open", "_pending_outcome", "_saw_end", "_sink",
-        "asked", "attempts", "call", "captures",
-        "ended_at", "endpoint", "error", "events", "family", "first_chunk_at", "fold", "headers", "http_response",
-        "http_status", "injected", "iterating", "origin", "parent_span_id", "permit", "prompt", "reader", "request",
-        "request_bytes", "response", "response_bytes", "retries", "scope", "sent", "settings", "shared",
-        "span_id", "spoke_at", "started", "started_at_ns", "status", "subject", "trace_id", "units", "was_shown",
+        "__weakref__", "_endings", "_finalizers", "_is_raw", "_open", "_saw_end", "_sink", "asked", "attempts",
+        "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
+        "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
+        "pending_outcome", "permit", "prompt", "reader", "request", "request_bytes", "response", "response_bytes",
+        "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at", "started", "started_at_ns", "status",
+        "subject", "trace_id", "units", "unread_request", "was_shown",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +52,7 @@ class Invocation:
         self.settings, self._sink, self.family, self.endpoint = settings, sink, family, endpoint
         self.scope = scope_of_call()
         self.origin = quietly(look)
-        self.trace_id, self.parent_span_id = _place_in_trace(self.scope)
+        self.trace_id, self.parent_span_id = place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
         self.request = Request(
@@ -98,9 +72,11 @@ class Invocation:
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
         self.attempts = 0
         self.retries: list[Attempt] = []
-        self._pending_outcome: str | None = None
+        self.pending_outcome: str | None = None
+        self.failed_at = 0
+        self._finalizers: list[weakref.finalize[..., Any]] = []
         self.response: Response | None = None
-        self.reader: BodyReader | LineReader | None = None
+        self.reader: Reader | None = None
         # Of a step of a batch: what was asked for, and the id in its path.
         self.asked: Any = None
         self.subject: str | None = None
@@ -109,6 +85,7 @@ class Invocation:
         self.first_chunk_at = self.spoke_at = self.ended_at = 0
         self.events: list[Any] = []
         self.request_bytes: bytes | None = None
+        self.unread_request: bytes | str | None = None
         self.response_bytes: bytes | None = None
         self._open: tuple[int, weakref.ref[Any], weakref.finalize[..., Any], dict[int, Invocation]] | None = None
         self.http_response: Any = None
@@ -128,14 +105,14 @@ class Invocation:
     def retry(self, wait_s: float) -> None:
         """The SDK gave an attempt up, and waits before the next."""
         error = sys.exc_info()[1]
-        outcome = self._pending_outcome or error_name(error, self.family)
-        self.sent = self.sent or self._pending_outcome is not None or may_have_been_sent(error)
+        outcome = self.pending_outcome or error_name(error, self.family)
+        self.sent = self.sent or self.pending_outcome is not None or may_have_been_sent(error)
         self.retries.append(Attempt(outcome, wait_s))
-        self._pending_outcome = None
+        self.pending_outcome = None
 
     def answered_with(self, status: int) -> None:
         """An attempt got STATUS, an error that may be tried again."""
-        self._pending_outcome = str(status)
+        self.pending_outcome = str(status)
 
     def respond(self, response: Any) -> None:
         """The attempt that counts got RESPONSE (its head, at least); it is held until it is handed over."""
@@ -143,6 +120,8 @@ class Invocation:
         self.sent = True
         self.headers = response.headers
         self.http_status = response.status_code
+        if self.http_status is not None and self.http_status >= 400:
+            self.fold = None  # an error is no stream
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, response.request)
 
@@ -165,6 +144,8 @@ class Invocation:
         fold = self.fold
         if self.endpoint.step is not None:
             self.events.append(data)
+        elif self.http_status is not None and self.http_status >= 400:
+            self.response = Response(error=quietly(self.family.read_error, data))
         elif fold is None:
             self.response = quietly(self.endpoint.read_response, data)
         else:
@@ -181,20 +162,24 @@ class Invocation:
             self.events.append(data if not self.injected else dict(data))
         return _strip_usage(data) if self.injected else data
 
-    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool) -> None:
+    def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool, is_alone: bool = False) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
 
         IS_RAW: the caller may read its bytes itself. So does llmtrace where it is no stream of events, in which the
-        SDK's parser finds nothing to show.
+        SDK's parser finds nothing to show. IS_ALONE: nobody shows what the SDK's parser finds.
         """
-        finalizer = weakref.finalize(response, self.close)
-        self._open = (id(response), weakref.ref(response), finalizer, registry)
+        self.hold(response, registry)
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "")
         if self.endpoint.step == "results":
             self.reader = LineReader(functools.partial(self._sink.put_lines, self))
         elif is_raw or EVENT_STREAM not in content_type:
-            self.reader = BodyReader(content_type, self.take)
+            self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
+
+    def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
+        """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""
+        finalizer = weakref.finalize(response, self.close)
+        self._open = (id(response), weakref.ref(response), finalizer, registry)
 
     def feed(self, piece: bytes) -> None:
         """The caller read PIECE of a raw response; what the SDK shows of it needs no reading here."""
@@ -205,6 +190,10 @@ class Invocation:
             self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
             if not self.was_shown:
                 reader.feed(piece)
+
+    def end_without(self, owner: Any) -> None:
+        """End when OWNER, through which the caller reads, is dropped."""
+        self._finalizers.append(weakref.finalize(owner, self.close))
 
     # The ways a call ends
 
@@ -234,10 +223,10 @@ class Invocation:
         """The call raised ERROR; what is not an `Exception` is the caller giving up, such as a cancelled task."""
         self.error = error
         self._finish_body()
-        response = getattr(error, "response", None)
-        if response is not None:
+        response, status = getattr(error, "response", None), http_status_of(error)
+        if response is not None and not isinstance(response, Mapping):
             self.headers = getattr(response, "headers", None)
-            self.http_status = getattr(response, "status_code", None)
+        self.http_status = self.http_status if status is None else status
         if self.captures and self.request_bytes is None:
             self.request_bytes = quietly(content_of, getattr(error, "request", None))
         self.end("error" if isinstance(error, Exception) else "cancelled")
@@ -258,6 +247,8 @@ class Invocation:
             return
         self.ended_at = time.perf_counter_ns()
         self.status = status
+        while self._finalizers:
+            self._finalizers.pop().detach()
         opened, self._open = self._open, None
         if opened is not None:
             key, reference, finalizer, registry = opened
@@ -266,7 +257,8 @@ class Invocation:
             response = reference()
             if response is not None:
                 for name in HOOKS:
-                    response.__dict__.pop(name, None)
+                    if getattr(response.__dict__.get(name), "__module__", "").startswith("llmtrace."):
+                        del response.__dict__[name]
         if self.shared is not None and not is_collecting:
             quietly(self.shared.end, self)
         self._sink.put(self)
@@ -281,7 +273,8 @@ class Invocation:
     @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
-        return 2048 + len(self.request_bytes or b"") + len(self.response_bytes or b"") + 256 * len(self.events)
+        kept = sum(len(b) for b in (self.request_bytes, self.unread_request, self.response_bytes) if b is not None)
+        return 2048 + kept + 256 * len(self.events)
 
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""
@@ -289,19 +282,6 @@ class Invocation:
 
 
 in_flight: ContextVar[Invocation | None] = ContextVar("llmtrace_in_flight", default=None)
-
-
-def _place_in_trace(scope: Scope | None) -> tuple[str, str | None]:
-    """Trace id and parent: the app's current OpenTelemetry span, else the trace of the outermost feature scope.
-
-    OpenTelemetry is asked only where the app has loaded it: without it there is no current span.
-    """
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None:
-        context = trace.get_current_span().get_span_context()
-        if context.is_valid:
-            return f"{context.trace_id:032x}", f"{context.span_id:016x}"
-    return (scope.trace_id if scope is not None else new_trace_id()), None
 
 
 def _strip_usage(data: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from llmtrace.instrument.exporter import Exporter
 from llmtrace.instrument.figures import Figures, Flush, meet_gevent
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation
+from llmtrace.instrument.loading import redactor_of
 from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
 from llmtrace.journal.writer import make_private
@@ -250,8 +251,6 @@ class Pipeline:
         return self._redacted(codec.to_span(call, self._resource))
 
     def _redacted(self, span: Span) -> Span:
-        from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled off the application's threads
-
         return redactor_of(self._home).span(span)
 
     def _write(self) -> bool:

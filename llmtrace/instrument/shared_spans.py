@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from llmtrace import codec, semconv
 from llmtrace.instrument.finished import to_call
 from llmtrace.instrument.invocation import Invocation, in_flight
+from llmtrace.instrument.loading import redactor_of
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import AttributeValue, Call
 
@@ -67,8 +68,6 @@ class SharedSpan:
     def end(self, invocation: Invocation) -> None:
         """End it with all that is known of INVOCATION, which has ended."""
         from opentelemetry.trace import Status, StatusCode
-
-        from llmtrace.redaction.redactor import redactor_of  # its expressions: compiled where they are needed
 
         invocation.shared = None
         call = invocation.call = to_call(invocation)

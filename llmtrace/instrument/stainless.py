@@ -6,15 +6,14 @@ JSON datum. Three more are told per attempt. The names have been the same in eve
 hook that is missing from one costs detail, not the call.
 """
 
-import functools
 from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
 
 from llmtrace.instrument.admission import ask_leave
-from llmtrace.instrument.captured import captured_by
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
+from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.streams import follow
 from llmtrace.providers import Endpoint, Family, find_endpoint
@@ -45,52 +44,30 @@ class Patches:
         """Patch the classes of BASE_CLIENT, the SDK's `_base_client` module, for CAPTURE."""
         self._family, self.capture = family, capture
         self._unread = OpenResponses()
-        self._originals: list[tuple[type, str, Any, Any]] = []
-        self._rewired: list[tuple[Any, Any, Any]] = []
+        self._patched = Patched()
         self._is_active = True
         sync, asynchronous, base = (
             getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
         )
-        self._patch(sync, "request", self._around_request)
-        self._patch(asynchronous, "request", self._around_request_async)
-        self._patch(sync, "_process_response", self._around_process)
-        self._patch(asynchronous, "_process_response", self._around_process_async)
-        self._patch(base, DATA_HOOK, self._around_data)
-        self._patch(base, "_build_request", self._around_build)
-        self._patch(base, "_should_retry", self._around_should_retry)
-        self._patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
+        self._patched.patch(sync, "request", self._around_request)
+        self._patched.patch(asynchronous, "request", self._around_request_async)
+        self._patched.patch(sync, "_process_response", self._around_process)
+        self._patched.patch(asynchronous, "_process_response", self._around_process_async)
+        self._patched.patch(base, DATA_HOOK, self._around_data)
+        self._patched.patch(base, "_build_request", self._around_build)
+        self._patched.patch(base, "_should_retry", self._around_should_retry)
+        self._patched.patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
 
     def undo(self) -> None:
         """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
         self._is_active = False
-        self._restore(keep=DATA_HOOK if self._unread else None)
+        self._patched.restore(keep=DATA_HOOK if self._unread else None)
         # Streams that are open still need the hook that shows their events; the last one to end takes it away.
-        self._unread.when_empty = self._restore
-
-    def _restore(self, keep: str | None = None) -> None:
-        for patch in [p for p in reversed(self._originals) if p[1] != keep]:
-            owner, name, original, wrapper = patch
-            if owner.__dict__.get(name) is wrapper:
-                setattr(owner, name, original)
-            self._originals.remove(patch)
-        for proxy, original, wrapper in self._rewired:
-            if proxy.__wrapped__ is wrapper:
-                proxy.__wrapped__ = original
+        self._unread.when_empty = self._patched.restore
 
     def forget_unread(self) -> None:
         """In a forked child: the parent's open streams are the parent's."""
         self._unread.clear()
-
-    def _patch(self, owner: type | None, name: str, around: Callable[[Any], Any]) -> None:
-        original = owner.__dict__.get(name) if owner is not None else None
-        if owner is None or original is None:
-            return
-        wrapper = functools.wraps(original)(around(original))
-        setattr(owner, name, wrapper)
-        self._originals.append((owner, name, original, wrapper))
-        for proxy in captured_by(owner, name, original):
-            proxy.__wrapped__ = wrapper
-            self._rewired.append((proxy, original, wrapper))
 
     # The call
 

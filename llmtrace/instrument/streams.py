@@ -18,10 +18,16 @@ BYTES = "_raw_iterator"  # and for that behind a decoder of lines
 
 
 def follow(
-    invocation: Invocation, result: Any, response: Any, registry: dict[int, Invocation], *, is_raw: bool
+    invocation: Invocation,
+    result: Any,
+    response: Any,
+    registry: dict[int, Invocation],
+    *,
+    is_raw: bool,
+    is_alone: bool = False,
 ) -> None:
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
-    invocation.watch(response, registry, is_raw=is_raw)
+    invocation.watch(response, registry, is_raw=is_raw, is_alone=is_alone)
     reference = weakref.ref(response)
     response.close = _closing(invocation, reference)
     response.aclose = _closing_async(invocation, reference)
@@ -34,9 +40,9 @@ def follow(
     name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
     inner = getattr(result, name, None)
     if isinstance(inner, Generator):
-        setattr(result, name, _SyncItems(invocation, inner, see))
+        setattr(result, name, SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
-        setattr(result, name, _AsyncItems(invocation, inner, see))
+        setattr(result, name, AsyncItems(invocation, inner, see))
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
@@ -59,18 +65,18 @@ def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Cal
     return aclose
 
 
-def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _SyncItems]":
-    def iter_bytes(chunk_size: int | None = None) -> "_SyncItems":
+def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., SyncItems]":
+    def iter_bytes(chunk_size: int | None = None) -> "SyncItems":
         response = reference()
-        return _SyncItems(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return _Bytes(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return iter_bytes
 
 
-def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., _AsyncItems]":
-    def aiter_bytes(chunk_size: int | None = None) -> "_AsyncItems":
+def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., AsyncItems]":
+    def aiter_bytes(chunk_size: int | None = None) -> "AsyncItems":
         response = reference()
-        return _AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
+        return AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
 
     return aiter_bytes
 
@@ -99,15 +105,17 @@ class _Items:
             quietly(self._invocation.fail, error)
 
 
-class _SyncItems(_Items):
+class SyncItems(_Items):
     """Items of a generator."""
 
     __slots__ = ()
 
-    def __iter__(self) -> "_SyncItems":
+    def __iter__(self) -> "SyncItems":
+        """Itself."""
         return self
 
     def __next__(self) -> Any:
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -127,18 +135,36 @@ class _SyncItems(_Items):
                 return item
 
     def close(self) -> None:
+        """Close the generator."""
         self._inner.close()
 
 
-class _AsyncItems(_Items):
+class _Bytes(SyncItems):
+    """Bytes of a response. Dropping them may close it, by their generator; the SDK, which knows why, does so after."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        if not self._is_over:
+            invocation = self._invocation
+            invocation.iterating = True
+            try:
+                self._inner.close()
+            finally:
+                invocation.iterating = False
+
+
+class AsyncItems(_Items):
     """Items of an asynchronous generator: the same, awaiting."""
 
     __slots__ = ()
 
-    def __aiter__(self) -> "_AsyncItems":
+    def __aiter__(self) -> "AsyncItems":
+        """Itself."""
         return self
 
     async def __anext__(self) -> Any:
+        """The next item that is not withheld."""
         invocation = self._invocation
         while True:
             invocation.iterating = True
@@ -158,4 +184,5 @@ class _AsyncItems(_Items):
                 return item
 
     async def aclose(self) -> None:
+        """Close the generator."""
         await self._inner.aclose()

@@ -25,6 +25,8 @@ TOOL_CONDITIONS = {
     "file_search": "file_search_calls",
     "code_interpreter": "code_interpreter_calls",
     "image_generation": "image_generation_calls",
+    "grounded_prompts": "grounded_prompts",
+    "grounding_queries": "grounding_queries",
 }
 
 
@@ -78,11 +80,12 @@ def billed_usage(call: Call) -> RawUsage | None:
 def _counts_output(call: Call) -> bool:
     """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
     usage = call.response.usage
-    if usage is None or call.usage.output_tokens is not None or call.request.endpoint == "embeddings":
+    if usage is None or call.usage.output_tokens is not None or call.request.operation == "embeddings":
         return True
     if not counts_tokens(usage):
         return True
-    return call.usage.input_tokens is not None and usage.get("total_tokens") == call.usage.input_tokens
+    total = usage.get("total_tokens", usage.get("totalTokenCount"))
+    return call.usage.input_tokens is not None and total == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:

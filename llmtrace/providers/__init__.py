@@ -8,14 +8,20 @@ from functools import lru_cache
 
 from llmtrace.providers import (
     anthropic,
+    bedrock,
     bedrock_usage,
+    cohere,
     cohere_usage,
     deepseek_usage,
+    google,
     google_usage,
     groq_usage,
+    mistral,
     mistral_usage,
+    ollama,
     openai,
     openrouter_usage,
+    other_usage,
     perplexity_usage,
     xai_usage,
 )
@@ -36,7 +42,15 @@ __all__ = [
     "find_usage",
 ]
 
-FAMILIES: tuple[Family, ...] = (openai.FAMILY, anthropic.FAMILY)
+FAMILIES: tuple[Family, ...] = (
+    openai.FAMILY,
+    anthropic.FAMILY,
+    google.FAMILY,
+    bedrock.FAMILY,
+    mistral.FAMILY,
+    cohere.FAMILY,
+    ollama.FAMILY,
+)
 # Providers whose usage objects are their own, whatever protocol their API speaks.
 USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     google_usage.FAMILY,
@@ -48,6 +62,7 @@ USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     cohere_usage.FAMILY,
     openrouter_usage.FAMILY,
     perplexity_usage.FAMILY,
+    other_usage.FAMILY,
 )
 _USAGE: Mapping[str, UsageFamily] = {p: f for f in (*FAMILIES, *USAGE_FAMILIES) for p in f.providers}
 

@@ -16,12 +16,11 @@ from llmtrace.providers.anthropic_usage import bill, denormalise, merge_usage, n
 from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_mapping, as_text, as_texts, message_texts
 from llmtrace.providers.uncharged import count_endpoint
 
-# The SDK's clients for other clouds, by the start of their class name after `Async`.
+# The SDK's clients for other clouds, by the start of their class name after `Async`. Those that are not here ask
+# Anthropic itself, which a cloud only bills for: https://platform.claude.com/docs/en/about-claude/pricing
 CLIENTS: tuple[tuple[str, str], ...] = (
     ("AnthropicBedrock", "aws.bedrock"),
-    ("AnthropicAWS", "aws.bedrock"),
     ("AnthropicVertex", "gcp.vertex_ai"),
-    ("AnthropicGoogleCloud", "gcp.vertex_ai"),
     ("AnthropicFoundry", "azure.ai.inference"),
 )
 KEPT_TEXT_CHARACTERS = 32_768
@@ -203,7 +202,7 @@ ENDPOINTS = (
 
 FAMILY = Family(
     sdk="anthropic",
-    providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)}),
+    providers=frozenset({"anthropic", *(provider for _, provider in CLIENTS)} - {"aws.bedrock"}),
     endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
     read_error=read_error,

@@ -32,7 +32,7 @@ def normalise(usage: RawUsage) -> Usage:
 
     Source: the rule for Anthropic in OpenTelemetry's GenAI conventions.
     """
-    usage = as_mapping(usage.get("session")) or usage
+    usage = _as_own(as_mapping(usage.get("session")) or usage)
     turns = [usage, *_billed_apart(usage)]
     fresh = read_count(usage, "input_tokens")
     inputs = [read_count(t, name) or 0 for t in turns for name in ("input_tokens", READ, WRITTEN)]
@@ -66,7 +66,7 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
         InvalidUsage: a count is negative, or there is no input count.
     """
     session, reported_usd = as_mapping(usage.get("session")), _list_cost(usage)
-    usage = session or usage
+    usage = _as_own(session or usage)
     require(usage, "input_tokens")
     total_in = sum(count(usage, name) or 0 for name in ("input_tokens", READ, WRITTEN))
     ttl = as_text(stated.get("cache_ttl"))
@@ -112,6 +112,15 @@ def _list_cost(usage: RawUsage) -> Decimal | None:
     cost = as_mapping(as_mapping(usage.get("session")).get("list_cost"))
     cents = as_money(cost.get("amount")) if usage.get("multiagent") and cost.get("currency") == "USD" else None
     return None if cents is None else cents / 100
+
+
+def _as_own(usage: RawUsage) -> RawUsage:
+    """USAGE under Anthropic's names: endpoints that are compatible with OpenAI's have others."""
+    if "prompt_tokens" not in usage:
+        return usage
+    total, cached = usage["prompt_tokens"], as_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")
+    fresh = total - cached if isinstance(total, int) and isinstance(cached, int) else total
+    return {"input_tokens": fresh, READ: cached, "output_tokens": usage.get("completion_tokens")}
 
 
 def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Quantity]:

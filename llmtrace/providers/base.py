@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from llmtrace.batch import BatchResult, BatchState
-from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Response, Usage
+from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Request, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
@@ -150,9 +150,17 @@ class UsageFamily:
     read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
 
 
+def as_they_are(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:
+    """REQUEST and RESPONSE: HEADERS add nothing to them."""
+    return request, response
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family(UsageFamily):
-    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol."""
+    """One API family that is captured: `sdk` is the Python package, `providers` whoever answers in this protocol.
+
+    `complete` adds to a request and its response what the whole answer tells, the headers included.
+    """
 
     sdk: str
     endpoints: tuple[Endpoint, ...]
@@ -162,6 +170,7 @@ class Family(UsageFamily):
     request_id_header: str
     own_hosts: tuple[str, ...] = ()
     batches: Batches | None = None
+    complete: Callable[[Request, Response, Mapping[str, str]], tuple[Request, Response]] = as_they_are
 
 
 def counts_tokens(usage: RawUsage) -> bool:

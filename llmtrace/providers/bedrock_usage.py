@@ -18,6 +18,7 @@ from llmtrace.providers.base import (
     Billing,
     InvalidUsage,
     UsageFamily,
+    as_count,
     as_list,
     as_mapping,
     as_text,
@@ -114,8 +115,8 @@ def _as_converse(usage: RawUsage) -> RawUsage:
         text = usage.get(header)
         if text is not None:
             told[name] = int(text) if isinstance(text, str) and text.isdecimal() else text
-    outputs = [as_mapping(r).get("tokenCount") for r in as_list(usage.get("results"))]
-    counts = [n for n in outputs if isinstance(n, int) and not isinstance(n, bool)]
+    outputs = [as_count(as_mapping(r).get("tokenCount")) for r in as_list(usage.get("results"))]
+    counts = [n for n in outputs if n is not None]
     return {**usage, **told, **({OUTPUT[0]: sum(counts)} if counts else {})}
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
+from llmtrace.providers import compatible_usage
 from llmtrace.providers.base import Billing, InvalidUsage, UsageFamily, as_mapping, as_text, count, read_count
 from llmtrace.providers.compatible_usage import read_conditions
 
@@ -17,6 +18,8 @@ PIECES = (("search_units", "search_unit"), ("classifications", "classification")
 
 def normalise(usage: RawUsage) -> Usage:
     """USAGE in llmtrace's words: what is billed, or else what the model saw."""
+    if _is_openai(usage):
+        return compatible_usage.normalise(usage)
     billed, seen = as_mapping(usage.get("billed_units")), as_mapping(usage.get("tokens"))
     total_in, total_out = read_count(billed, "input_tokens"), read_count(billed, "output_tokens")
     return Usage(
@@ -38,6 +41,8 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     Raises:
         InvalidUsage: nothing is said to be billed, or a count is none.
     """
+    if _is_openai(usage):
+        return compatible_usage.bill(usage, stated, finish_reasons)
     billed = as_mapping(usage.get("billed_units"))
     names = ("input_tokens", "output_tokens", "image_tokens", *(name for name, _ in PIECES))
     if all(count(billed, name) is None for name in names):
@@ -51,6 +56,11 @@ def bill(usage: RawUsage, stated: Mapping[str, Any], finish_reasons: tuple[str, 
     )
     quantities = tuple(Quantity(name, Decimal(n), unit) for name, n, unit in amounts)
     return Billing(quantities, read_conditions(stated, as_text(stated.get("service_tier")), total_in))
+
+
+def _is_openai(usage: RawUsage) -> bool:
+    """Whether USAGE came from the endpoint that is compatible with OpenAI's."""
+    return "prompt_tokens" in usage
 
 
 FAMILY = UsageFamily(providers=frozenset({"cohere"}), normalise=normalise, denormalise=denormalise, bill=bill)

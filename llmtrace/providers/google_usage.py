@@ -39,6 +39,7 @@ INTERACTIONS = {
     "total_tokens": TOTAL,
     "input_tokens_by_modality": "promptTokensDetails",
 }
+LIVE = {"responseTokenCount": ANSWER, "responseTokensDetails": "candidatesTokensDetails"}
 COMPATIBLE = {"prompt_tokens": PROMPT, "completion_tokens": ANSWER, "total_tokens": TOTAL}
 PROMPT_DETAILS = ("promptTokensDetails", "promptTokenDetails")
 CACHED_DETAILS = ("cacheTokensDetails",)
@@ -116,7 +117,9 @@ def _is_anthropic(usage: RawUsage) -> bool:
 
 def _as_generate_content(usage: RawUsage) -> RawUsage:
     """USAGE under the names of `generateContent`, whichever API it came from."""
-    if PROMPT in usage:
+    if "responseTokenCount" in usage:
+        return _as_turn({LIVE.get(key, key): value for key, value in usage.items()})
+    if any(name in usage for name in (PROMPT, ANSWER, TOTAL)):
         return usage
     names = INTERACTIONS if "total_input_tokens" in usage else COMPATIBLE
     told = {**usage, **{names[key]: value for key, value in usage.items() if key in names}}
@@ -128,6 +131,13 @@ def _as_generate_content(usage: RawUsage) -> RawUsage:
         # The total holds the thoughts that `completion_tokens` leaves out.
         told[THOUGHTS] = max(beside, 0) if told.get(PROMPT) is not None else None
     return told
+
+
+def _as_turn(usage: dict[str, Any]) -> RawUsage:
+    """USAGE of a turn of a live session, whose total leaves the thoughts out, with a total that has them."""
+    parts = sum(as_count(usage.get(name)) or 0 for name in (PROMPT, ANSWER, TOOLS))
+    thoughts = as_count(usage.get(THOUGHTS)) or 0
+    return {**usage, TOTAL: parts + thoughts} if usage.get(TOTAL) == parts else usage
 
 
 def _by_modality(usage: RawUsage, names: tuple[str, ...], read: Read) -> dict[str, int]:

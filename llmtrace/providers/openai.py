@@ -5,10 +5,17 @@ Source: https://github.com/openai/openai-openapi (the API definition)
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from llmtrace.providers import openai_batches, openai_chat, openai_media, openai_responses, openai_work
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
+from llmtrace.providers.openai_hosts import (
+    HOSTS,
+    OTHER_PROTOCOLS,
+    SERVERS,
+    UNKNOWN,
+    find_provider_name,
+    name_server,
+)
 from llmtrace.providers.openai_usage import bill, denormalise, normalise
 from llmtrace.providers.uncharged import count_endpoint
 
@@ -38,37 +45,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *openai_batches.ENDPOINTS,
 )
 
-# Hosts that speak OpenAI's protocol, by the end of their name. An unknown host keeps the SDK's own name: it is most
-# often a proxy in front of OpenAI.
-HOSTS: tuple[tuple[str, str], ...] = (
-    ("api.openai.com", "openai"),
-    ("openai.azure.com", "azure.ai.openai"),
-    ("cognitiveservices.azure.com", "azure.ai.openai"),
-    ("services.ai.azure.com", "azure.ai.openai"),
-    ("openrouter.ai", "openrouter"),
-    ("api.groq.com", "groq"),
-    ("api.mistral.ai", "mistral_ai"),
-    ("api.deepseek.com", "deepseek"),
-    ("api.x.ai", "x_ai"),
-    ("api.perplexity.ai", "perplexity"),
-    ("api.moonshot.ai", "moonshot_ai"),
-    ("api.together.xyz", "together_ai"),
-    ("api.fireworks.ai", "fireworks_ai"),
-    ("generativelanguage.googleapis.com", "gcp.gemini"),
-)
-AZURE_CLIENTS = frozenset({"AzureOpenAI", "AsyncAzureOpenAI", "_AzureModuleClient"})
-
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|h|m|s)")
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-@lru_cache(maxsize=512)
-def find_provider_name(host: str | None, client_class: str) -> str:
-    """Who answers at HOST, in OpenTelemetry's words."""
-    for ending, provider in HOSTS:
-        if host is not None and (host == ending or host.endswith("." + ending)):
-            return provider
-    return "azure.ai.openai" if client_class in AZURE_CLIENTS else "openai"
 
 
 def read_rate_limits(headers: Mapping[str, str]) -> dict[str, float]:
@@ -100,7 +78,7 @@ def _duration_s(text: str) -> float | None:
 
 FAMILY = Family(
     sdk="openai",
-    providers=frozenset({provider for _, provider in HOSTS}),
+    providers=frozenset({*(provider for _, provider in HOSTS), *SERVERS, UNKNOWN} - OTHER_PROTOCOLS),
     endpoints=ENDPOINTS,
     find_provider_name=find_provider_name,
     read_error=openai_chat.read_error,
@@ -111,4 +89,5 @@ FAMILY = Family(
     request_id_header="x-request-id",
     own_hosts=("api.openai.com",),
     batches=openai_batches.BATCHES,
+    complete=name_server,
 )

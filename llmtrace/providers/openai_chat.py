@@ -9,6 +9,8 @@ from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapp
 from llmtrace.providers.openai_content import read_chat_content, read_completion_content
 
 KEPT_TEXT_CHARACTERS = 32_768
+# Where a delta has text; the reasoning is others', who call it one or the other.
+SPOKEN = ("content", "text", "refusal", "reasoning_content", "reasoning")
 
 
 def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +141,7 @@ class ChatFold:
         if reason:
             self._finish[index] = reason
         delta = choice.get("delta") or choice.get("message") or choice
-        text = delta.get("content") or delta.get("text") or delta.get("refusal") or delta.get("reasoning_content")
+        text = next((t for name in SPOKEN if (t := delta.get(name))), None)
         if text:
             self._keep(text)
             return True

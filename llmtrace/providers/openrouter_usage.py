@@ -1,9 +1,9 @@
-"""OpenRouter's usage objects: `cost` is what was charged, in US dollars.
+"""Usage objects of OpenRouter, and of Vercel's gateway: `cost` is what was charged, in US dollars.
 
-With a key of one's own, OpenRouter's charge is its fee alone, and the provider behind it charges
+With a key of one's own, the charge is the gateway's fee alone, and the provider behind it charges
 `cost_details.upstream_inference_cost`.
 
-Source: https://openrouter.ai/docs/use-cases/usage-accounting
+Sources: https://openrouter.ai/docs/use-cases/usage-accounting, https://vercel.com/docs/ai-gateway
 """
 
 from decimal import Decimal
@@ -15,7 +15,7 @@ from llmtrace.providers.reported_usage import bill_reported
 
 
 def read_cost(usage: RawUsage) -> Decimal | None:
-    """What OpenRouter says that the call cost; None where a part of it is not told."""
+    """What the gateway says that the call cost; None where a part of it is not told."""
     charged = as_money(usage.get("cost"))
     if charged is None or not usage.get("is_byok"):
         return charged
@@ -24,7 +24,7 @@ def read_cost(usage: RawUsage) -> Decimal | None:
 
 
 FAMILY = UsageFamily(
-    providers=frozenset({"openrouter"}),
+    providers=frozenset({"openrouter", "vercel"}),
     normalise=compatible_usage.normalise,
     denormalise=openai_usage.denormalise,
     bill=bill_reported(read_cost),

@@ -1,4 +1,4 @@
-"""OpenAI, Azure's OpenAI and Anthropic on your own machine: no key, no network, no cost, and every request on record.
+"""The providers' APIs on your own machine: no key, no network, no cost, and every request on record.
 
 The public API definitions are followed closely enough that the real SDKs work against it unchanged, in all their ways
 of calling. Examples, `llmtrace demo` and the tests use it:
@@ -12,6 +12,10 @@ embeddings, the same under Azure's paths (`AzureOpenAI(azure_endpoint=sim.azure_
 their server tools, token counts and the older completions. A response in the background is queued when it is made, in
 progress when it is first fetched, and completed from the second time on. So is a batch, of files (OpenAI) or of
 messages (Anthropic), with its results; one that is cancelled, or that `expire_batch` names, leaves half of them undone.
+
+Google's answers and embeddings are at `genai.Client(http_options={"base_url": sim.google_base_url}, ...)`, Mistral's
+chat and embeddings at `server_url=sim.mistral_server_url`, Cohere's, and its ranking, at
+`base_url=sim.cohere_base_url` and Ollama's at `host=sim.ollama_host`.
 
 Usage and costs of the organization are reported to whoever shows an admin key (`sk-admin-...`, `sk-ant-admin...`): what
 was answered, at printed prices, and what `Simulator.bill` added.

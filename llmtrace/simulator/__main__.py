@@ -29,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     with simulator:
         print(f"OPENAI_BASE_URL={simulator.openai_base_url}")
         print(f"ANTHROPIC_BASE_URL={simulator.anthropic_base_url}")
-        print(f"AZURE_OPENAI_ENDPOINT={simulator.azure_endpoint}", flush=True)
+        print(f"AZURE_OPENAI_ENDPOINT={simulator.azure_endpoint}")
+        print(f"OLLAMA_HOST={simulator.ollama_host}", flush=True)
         stopped.wait()
     return 0
 

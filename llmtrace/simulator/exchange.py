@@ -23,7 +23,6 @@ from llmtrace.simulator.wire import ClientLeft, Wire
 
 Latency = float | Mapping[str, float] | Callable[[str, random.Random], float]
 JSON_HEADERS = {"content-type": "application/json"}
-STREAM_HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 NO_FAULT = Fault()
 
 
@@ -83,7 +82,8 @@ class Exchange:
 
     def refuse(self, problem: Problem, headers: Mapping[str, str] | None = None) -> None:
         """Answer with an error, and with HEADERS beside the usual ones."""
-        sent = {**JSON_HEADERS, **self._headers(problem.status), **(headers or {})}
+        told = self._protocol.error_headers(problem)
+        sent = {**JSON_HEADERS, **self._headers(problem.status), **told, **(headers or {})}
         body = json.dumps(self._protocol.error(problem, self._request_id), separators=(",", ":"))
         self._wire.send(problem.status, sent, body.encode())
 
@@ -145,7 +145,7 @@ class Exchange:
         data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() if reply.raw is None else reply.raw
         self._wire.send(
             200,
-            {"content-type": reply.content_type, **self._headers(200)},
+            {"content-type": reply.content_type, **self._headers(200), **reply.headers},
             data[: len(data) // 2] if fault.is_malformed else data,
             has_usage=reply.usage is not None and not (fault.omits_usage or fault.is_malformed),
             is_gzipped=self._is_gzipped(fault),
@@ -162,7 +162,8 @@ class Exchange:
         if fault.is_malformed:
             events[1:2] = [_break(event) for event in events[1:2]]
         delay = self._state.chunk_delay_s if fault.chunk_delay_s is None else fault.chunk_delay_s
-        self._wire.open(200, {**STREAM_HEADERS, **self._headers(200)}, is_gzipped=self._is_gzipped(fault))
+        headers = {"content-type": self._protocol.stream_type, "cache-control": "no-cache", **self._headers(200)}
+        self._wire.open(200, headers, is_gzipped=self._is_gzipped(fault))
         for index, event in enumerate(events[: fault.cut_after]):
             self._wire.wait(delay if index else 0.0)
             is_last = index == len(events) - 1 and fault.cut_after is None

@@ -21,9 +21,10 @@ class LoggedRequest:
     `status` is the status line sent, "reset" or "hang" where a fault sent none, and None while there is nothing to
     tell or when the client left before an answer. `usage` is what the call consumed, exactly as the answer states it
     or would have stated it (a response that is fetched again states it again, which is no new consumption);
-    `usage_delivered` whether it was written to a connection that was still open. `provider` is "openai", "azure" or
-    "anthropic". Times are UTC; `finished_at` is None until the last byte is about to be sent. `client_left` means that
-    the client closed the connection before it had read everything. `chunks_sent` counts the events of a stream.
+    `usage_delivered` whether it was written to a connection that was still open. `provider` is "openai", "azure",
+    "anthropic" or "bedrock". Times are UTC; `finished_at` is None until the last byte is about to be sent.
+    `client_left` means that the client closed the connection before it had read everything. `chunks_sent` counts the
+    events of a stream.
     """
 
     number: int

@@ -4,7 +4,7 @@ import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from llmtrace.simulator.answers import Answer
@@ -98,7 +98,7 @@ class Reply:
     """A complete answer; its stream is made from it, so that both say the same.
 
     `usage` is None where the answer tells none. The tokens count against the limits. `raw`: what is sent in place of
-    the body, of another `content_type`.
+    the body, of another `content_type`. `headers` go with a whole answer.
     """
 
     body: JSON
@@ -107,6 +107,7 @@ class Reply:
     output_tokens: int = 0
     raw: bytes | None = None
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def response_id(self) -> str | None:
@@ -126,13 +127,15 @@ class Event:
 class Protocol(ABC):
     """One endpoint of a provider's API: what it accepts, answers and refuses.
 
-    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request.
+    `speaks`: its answers are the model's own, which a test may dictate. `streams`: they are streamed on request, as
+    `stream_type`.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     speaks: bool = True
     streams: bool = True
+    stream_type: str = "text/event-stream; charset=utf-8"
 
     def serves(self, method: str, path: str) -> bool:
         """Whether a request of METHOD to PATH is this endpoint's."""
@@ -167,6 +170,10 @@ class Protocol(ABC):
     @abstractmethod
     def error(self, problem: Problem, request_id: str) -> JSON:
         """PROBLEM in the envelope of a body."""
+
+    def error_headers(self, problem: Problem) -> dict[str, str]:
+        """What of PROBLEM stands in headers."""
+        return {}
 
     @abstractmethod
     def stream_error(self, problem: Problem, request_id: str, number: int) -> Event:

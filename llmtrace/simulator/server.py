@@ -14,12 +14,18 @@ from llmtrace.simulator.anthropic_complete import Complete
 from llmtrace.simulator.anthropic_count import CountTokens
 from llmtrace.simulator.azure import Azure
 from llmtrace.simulator.batches import BatchBook
+from llmtrace.simulator.bedrock import Converse
+from llmtrace.simulator.bedrock_invoke import Invoke
+from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
+from llmtrace.simulator.gemini import EmbedContent, GenerateContent
 from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
 from llmtrace.simulator.log import LoggedRequest
+from llmtrace.simulator.mistral import Mistral
+from llmtrace.simulator.ollama import OllamaChat, OllamaEmbed, OllamaGenerate
 from llmtrace.simulator.openai import ChatCompletions
 from llmtrace.simulator.openai_admin import CompletionsUsage, Costs, EmbeddingsUsage
 from llmtrace.simulator.openai_batches import Batches
@@ -45,13 +51,25 @@ def make_anthropic(book: BatchBook) -> tuple[Protocol, ...]:
     return messages, CountTokens(), Complete(), MessageBatches(book, messages)
 
 
+def make_bedrock() -> tuple[Protocol, ...]:
+    """The endpoints of Amazon Bedrock's runtime."""
+    return Converse(), Invoke()
+
+
+def make_others() -> tuple[Protocol, ...]:
+    """The endpoints of Google, Mistral, Cohere and Ollama."""
+    mistral = map(Mistral, (ChatCompletions(), Embeddings()))
+    cohere = CohereChat(), CohereEmbed(), CohereRerank()
+    return GenerateContent(), EmbedContent(), *mistral, *cohere, OllamaChat(), OllamaGenerate(), OllamaEmbed()
+
+
 def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
     """The reports of usage and costs of both, from LEDGER."""
     return CompletionsUsage(ledger), EmbeddingsUsage(ledger), Costs(ledger), UsageReport(ledger), CostReport(ledger)
 
 
 class Simulator:
-    """OpenAI, Azure's OpenAI and Anthropic on a port of 127.0.0.1.
+    """OpenAI, Azure's OpenAI, Anthropic, Bedrock, Google, Mistral, Cohere and Ollama on a port of 127.0.0.1.
 
     Usable as a context manager, or between `start` and `stop`. Everything may be called from any thread.
 
@@ -97,8 +115,10 @@ class Simulator:
             compresses=compress,
             protocols=(
                 *map(Azure, make_openai(self._batches)),
+                *make_others(),
                 *make_openai(self._batches),
                 *make_anthropic(self._batches),
+                *make_bedrock(),
                 *make_admin(ledger),
             ),
             limits=LimitBook(requests_per_minute, tokens_per_minute),
@@ -157,6 +177,31 @@ class Simulator:
     @property
     def anthropic_base_url(self) -> str:
         """What an Anthropic client needs as `base_url`."""
+        return self.url
+
+    @property
+    def bedrock_endpoint_url(self) -> str:
+        """What a client of Bedrock's runtime needs as `endpoint_url`."""
+        return self.url
+
+    @property
+    def google_base_url(self) -> str:
+        """What a client of google-genai needs as `http_options={"base_url": ...}`."""
+        return self.url
+
+    @property
+    def mistral_server_url(self) -> str:
+        """What a Mistral client needs as `server_url`."""
+        return f"{self.url}/mistral"
+
+    @property
+    def cohere_base_url(self) -> str:
+        """What a Cohere client needs as `base_url`."""
+        return self.url
+
+    @property
+    def ollama_host(self) -> str:
+        """What an Ollama client needs as `host`."""
         return self.url
 
     def fault(self, fault: Fault, *, times: int = 1) -> None:

@@ -9,7 +9,7 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,13 @@ def find_file() -> Path | None:
     return path if path is not None and path.exists() else None
 
 
-def load(path: Path) -> tuple[list[Row], dict[str, int]]:
-    """The rows that can be replayed, and how many of the others there are, by reason."""
+def load(path: Path, providers: Container[str] = PROVIDERS) -> tuple[list[Row], dict[str, int]]:
+    """The rows of PROVIDERS that can be replayed, and how many of the others there are, by reason."""
     rows, excluded = [], dict[str, int]()
     with gzip.open(path, "rt") as lines:
         for line in lines:
             entry = json.loads(line)
-            if entry["provider"] not in PROVIDERS:
+            if entry["provider"] not in providers:
                 continue
             row = _read(entry)
             if isinstance(row, Row):

@@ -118,6 +118,33 @@ def test_forked_children_write_their_own_calls_and_nobody_elses(simulator: Simul
     assert len(read_counters(journal_folder(home))) == 4
 
 
+def test_a_child_that_is_forked_while_the_first_write_loads_its_modules_writes_its_own(
+    simulator: Simulator, home: Path
+) -> None:
+    script = """
+        class Slow:  # on a slow disk
+            def find_spec(self, name, path=None, target=None):
+                if name == "llmtrace.redaction.redactor":
+                    loading.set()
+                    time.sleep(1.0)
+        loading = threading.Event()
+        sys.meta_path.insert(0, Slow())
+        call(user="parent")
+        assert loading.wait(10.0)
+        pid = os.fork()
+        if pid == 0:
+            client._client = openai.DefaultHttpxClient()
+            call(user="child")
+            print(llmtrace.flush(5.0))
+            sys.stdout.flush()
+            os._exit(0)
+        print(os.waitpid(pid, 0)[1])
+    """
+    out, err, code = finish(script, simulator, home)
+    assert (out, err, code) == ("True\n0\n", "", 0)
+    assert journalled(home) == 2
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_children_write_their_calls(method: str, simulator: Simulator, home: Path) -> None:
     program = home.parent / "program.py"

@@ -311,7 +311,7 @@ MISTAKES = [
     ("free:\n - {provider: a, valid_from: 2026-02-01, valid_to: 2026-02-01}\n", 2, "not after"),
     ("free:\n - note: everything\n", 2, "provider or hosts"),
     (
-        "rates:\n - {provider: ollama, model: x, others: book, valid_from: 2026-01-01, usd_per_mtok: {output: 1}}",
+        "rates:\n - {provider: nobody, model: x, others: book, valid_from: 2026-01-01, usd_per_mtok: {output: 1}}",
         2,
         "can only be free",
     ),

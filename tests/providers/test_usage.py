@@ -70,7 +70,7 @@ def test_anthropic_counts_caches_and_separate_turns_beside_its_input(usage: dict
 
 
 @pytest.mark.parametrize("count", [-1, "9", 9.5, True, 10**10], ids=repr)
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
+@pytest.mark.parametrize("family", [openai.FAMILY, anthropic.FAMILY], ids=lambda f: f.sdk)
 def test_what_is_no_count_reads_as_absent_and_cannot_be_billed(family: Any, count: Any) -> None:
     usage = {"prompt_tokens": count, "input_tokens": count, "completion_tokens": 2, "output_tokens": 2}
     assert family.normalise(usage) == Usage(output_tokens=2)
@@ -78,7 +78,7 @@ def test_what_is_no_count_reads_as_absent_and_cannot_be_billed(family: Any, coun
         family.bill(usage, {}, ())
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.sdk)
+@pytest.mark.parametrize("family", [openai.FAMILY, anthropic.FAMILY], ids=lambda f: f.sdk)
 def test_counts_made_here_are_billed_like_the_providers_own(family: Any) -> None:
     usage = Usage(1000, 200, 100, 50)
     billing = family.bill(family.denormalise(usage), {}, ())

@@ -1,0 +1,41 @@
+"""Attributes of an SDK that are replaced, and what stood there before."""
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from llmtrace.instrument.captured import captured_by
+
+
+class Patched:
+    """The replaced attributes of one SDK's classes and modules."""
+
+    def __init__(self) -> None:
+        """Nothing is replaced yet."""
+        self._originals: list[tuple[type | ModuleType, str, Any, Any]] = []
+        self._rewired: list[tuple[Any, Any, Any]] = []
+
+    def patch(self, owner: type | ModuleType | None, name: str, around: Callable[[Any], Any]) -> bool:
+        """Replace OWNER's own NAME by AROUND(it); False where it has none."""
+        original = vars(owner).get(name) if owner is not None else None
+        if owner is None or original is None:
+            return False
+        wrapper = functools.wraps(original)(around(original))
+        setattr(owner, name, wrapper)
+        self._originals.append((owner, name, original, wrapper))
+        for proxy in captured_by(owner, name, original) if isinstance(owner, type) else ():
+            proxy.__wrapped__ = wrapper
+            self._rewired.append((proxy, original, wrapper))
+        return True
+
+    def restore(self, keep: str | None = None) -> None:
+        """Put every original but those called KEEP back, where the wrapper still stands."""
+        for patch in [p for p in reversed(self._originals) if p[1] != keep]:
+            owner, name, original, wrapper = patch
+            if vars(owner).get(name) is wrapper:
+                setattr(owner, name, original)
+            self._originals.remove(patch)
+        for proxy, original, wrapper in self._rewired:
+            if proxy.__wrapped__ is wrapper:
+                proxy.__wrapped__ = original
