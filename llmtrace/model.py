@@ -6,7 +6,7 @@ the codec turns a `Call` into span attributes and back; pricing turns a call's u
 which is made in a third of the time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -106,6 +106,19 @@ class Attempt:
 
     outcome: str
     wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Prompt and answer as they were said, in the shapes of OpenTelemetry's GenAI schemas; what is empty was not said.
+
+    Nothing has been taken out of it yet: it is not written anywhere. Redaction makes a `Content` of it.
+    """
+
+    input_messages: Sequence[Any] = ()
+    output_messages: Sequence[Any] = ()
+    system_instructions: Sequence[Any] = ()
+    tool_definitions: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

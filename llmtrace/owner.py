@@ -21,7 +21,7 @@ from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.journal.cursor import read_cursors
 from llmtrace.pricing import CurrentPrices, PriceBook, load_book
 from llmtrace.pricing.display import describe_currency
-from llmtrace.redaction.redactor import redaction_problems
+from llmtrace.redaction.configured import redaction_problems
 from llmtrace.rules import CurrentRules
 from llmtrace.store.base import Rows
 from llmtrace.store.duckdb import DuckStore

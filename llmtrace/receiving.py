@@ -15,9 +15,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from llmtrace import semconv
 from llmtrace.config import keeps_received_content
-from llmtrace.redaction.fitting import MAX_BYTES, fit_text
+from llmtrace.redaction.configured import redactor_of
+from llmtrace.redaction.fitting import DEEPEST, MAX_BYTES, fit_text
 from llmtrace.redaction.media import may_hold_media
-from llmtrace.redaction.redactor import DEEPEST, REDACTED, Redactor, Watch, Withheld, log_withheld, redactor_of
+from llmtrace.redaction.redactor import REDACTED, Redactor, Watch, Withheld, log_withheld
 from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact
 
 SPAN_ATTRIBUTES = 128

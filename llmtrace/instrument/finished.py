@@ -13,7 +13,7 @@ from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.loading import redactor_of
 from llmtrace.instrument.origin import origin_of
 from llmtrace.instrument.quiet import quietly
-from llmtrace.model import Attempt, Call, CallStatus, Content, Origin, Response, Usage, UsageSource
+from llmtrace.model import Attempt, Call, CallStatus, Content, Conversation, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import as_mapping, counts_tokens, is_of_request
 
@@ -180,10 +180,10 @@ def _content(invocation: Invocation) -> Content | None:
     if not invocation.captures:
         return None
     read = invocation.endpoint.read_content
-    content = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
-    return redacted(content, invocation.settings.home)
+    said = quietly(read, invocation.request_bytes, invocation.events, invocation.fold is not None)
+    return redacted(said, invocation.settings.home)
 
 
-def redacted(content: Content | None, home: Path) -> Content | None:
-    """CONTENT as it may be written to HOME: every reading of a prompt or an answer goes through here."""
-    return redactor_of(home).content(content) if content is not None else None
+def redacted(said: Conversation | None, home: Path) -> Content | None:
+    """What of SAID may be written to HOME: every reading of a prompt or an answer goes through here."""
+    return redactor_of(home).content(said) if said is not None else None

@@ -22,8 +22,8 @@ _is_held = False
 def redactor_of(home: Path) -> "Redactor":
     """The redactor for HOME, whose expressions are compiled where it is first asked for."""
     with _lock:
-        from llmtrace.redaction import redactor
-    return redactor.redactor_of(home)
+        from llmtrace.redaction import configured
+    return configured.redactor_of(home)
 
 
 def _hold() -> None:

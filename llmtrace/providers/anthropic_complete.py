@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content, Response
+from llmtrace.model import Conversation, Response
 from llmtrace.providers.anthropic_content import FINISH_REASONS
 from llmtrace.providers.base import Endpoint, as_float, as_int, as_mapping, as_text, as_texts
-from llmtrace.providers.content import dump, text_part
+from llmtrace.providers.content import text_part
 
 KEPT_TEXT_CHARACTERS = 32_768
 
@@ -36,15 +36,15 @@ def read_response(body: Mapping[str, Any]) -> Response:
     )
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the EVENTS of a stream."""
     prompt = as_text(as_mapping(json.loads(request)).get("prompt")) if request else None
     text = "".join(as_text(e.get("completion")) or "" for e in events)
     reason = next((r for e in reversed(events) if (r := as_text(e.get("stop_reason")))), "error")
     answer = {"role": "assistant", "parts": [text_part(text)], "finish_reason": FINISH_REASONS.get(reason, reason)}
-    return Content(
-        input_messages=dump([{"role": "user", "parts": [text_part(prompt)]}] if prompt else []),
-        output_messages=dump([answer] if text else []),
+    return Conversation(
+        input_messages=[{"role": "user", "parts": [text_part(prompt)]}] if prompt else [],
+        output_messages=[answer] if text else [],
     )
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers.base import as_mapping, as_text
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -18,17 +18,17 @@ FINISH_REASONS = {
 MEDIA = {"image": "image", "document": "document"}
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the EVENTS of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     messages = [_join(events)] if is_stream else list(events)
     system = body.get("system")
     blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system or []
-    return Content(
-        input_messages=dump([_message(as_mapping(m)) for m in body.get("messages") or ()]),
-        output_messages=dump([_output(m) for m in messages if m.get("content")]),
-        system_instructions=dump([_part(as_mapping(b)) for b in blocks]),
-        tool_definitions=dump([_tool(as_mapping(t)) for t in body.get("tools") or ()]),
+    return Conversation(
+        input_messages=[_message(as_mapping(m)) for m in body.get("messages") or ()],
+        output_messages=[_output(m) for m in messages if m.get("content")],
+        system_instructions=[_part(as_mapping(b)) for b in blocks],
+        tool_definitions=[_tool(as_mapping(t)) for t in body.get("tools") or ()],
     )
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from llmtrace.batch import BatchResult, BatchState
-from llmtrace.model import NOTHING_STATED, Content, Quantity, RawUsage, Request, Response, Usage
+from llmtrace.model import NOTHING_STATED, Conversation, Quantity, RawUsage, Request, Response, Usage
 
 # Far above any response, and far below what a column of the store can hold.
 MAX_COUNT = 1_000_000_000
@@ -73,9 +73,9 @@ def no_texts(body: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def no_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """No content: what this endpoint takes and gives is no conversation."""
-    return Content()
+    return Conversation()
 
 
 BatchStep: TypeAlias = Literal["upload", "create", "retrieve", "results"]
@@ -100,7 +100,7 @@ class Endpoint:
     read_response: Callable[[Mapping[str, Any]], Response]
     new_fold: Callable[[], Fold] | None = None
     prompt_texts: Callable[[Mapping[str, Any]], list[str]] = no_texts
-    read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Content] = no_content
+    read_content: Callable[[bytes | None, Sequence[Mapping[str, Any]], bool], Conversation] = no_content
     usage_on_request: bool = False
     read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
     is_countable: bool = True

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers import anthropic_content, openai_content
 from llmtrace.providers.base import as_list, as_mapping, as_text, as_texts
 from llmtrace.providers.bedrock_invoke import PROMPTS, TEXTS
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -21,19 +21,19 @@ FINISH_REASONS = {
 MEDIA = ("image", "document", "video", "audio")
 
 
-def read_converse_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_converse_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST's parameters, as JSON, and of the answer: one body, or the EVENTS of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     answers = [_join(events)] if is_stream else [_whole(e) for e in events]
-    return Content(
-        input_messages=dump([_message(as_mapping(m)) for m in as_list(body.get("messages"))]),
-        output_messages=dump([a for a in answers if a["parts"]]),
-        system_instructions=dump([_part(as_mapping(b)) for b in as_list(body.get("system"))]),
-        tool_definitions=dump([_tool(as_mapping(t)) for t in as_list(as_mapping(body.get("toolConfig")).get("tools"))]),
+    return Conversation(
+        input_messages=[_message(as_mapping(m)) for m in as_list(body.get("messages"))],
+        output_messages=[a for a in answers if a["parts"]],
+        system_instructions=[_part(as_mapping(b)) for b in as_list(body.get("system"))],
+        tool_definitions=[_tool(as_mapping(t)) for t in as_list(as_mapping(body.get("toolConfig")).get("tools"))],
     )
 
 
-def read_invoke_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_invoke_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST's body and of the answer, in the model's own words."""
     first = events[0] if events else {}
     body = as_mapping(json.loads(request)) if request else {}
@@ -46,9 +46,9 @@ def read_invoke_content(request: bytes | None, events: Sequence[Mapping[str, Any
     prompts = [t for name in PROMPTS for t in as_texts(body.get(name)) or ()]
     said = "".join(_texts(events))
     answer = {"role": "assistant", "parts": [text_part(said)], "finish_reason": "stop"}
-    return Content(
-        input_messages=dump([{"role": "user", "parts": [text_part(p)]} for p in prompts]),
-        output_messages=dump([answer] if said else []),
+    return Conversation(
+        input_messages=[{"role": "user", "parts": [text_part(p)]} for p in prompts],
+        output_messages=[answer] if said else [],
     )
 
 

@@ -4,15 +4,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers.base import as_list, as_mapping, as_text
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 
 FINISH_REASONS = {"COMPLETE": "stop", "STOP_SEQUENCE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_call"}
 ROLES = {"chatbot": "assistant"}
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the events of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     asked = [as_mapping(m) for m in (*as_list(body.get("messages")), *as_list(body.get("chat_history")))]
@@ -20,11 +20,11 @@ def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_
         asked.append({"role": "user", "content": body["message"]})
     preamble = as_text(body.get("preamble"))
     answer = _join(events) if is_stream else (events[-1] if events else {})
-    return Content(
-        input_messages=dump([_message(m) for m in asked]),
-        output_messages=dump([_output(answer)] if answer else []),
-        system_instructions=dump([text_part(preamble)] if preamble else []),
-        tool_definitions=dump([_tool(as_mapping(t)) for t in as_list(body.get("tools"))]),
+    return Conversation(
+        input_messages=[_message(m) for m in asked],
+        output_messages=[_output(answer)] if answer else [],
+        system_instructions=[text_part(preamble)] if preamble else [],
+        tool_definitions=[_tool(as_mapping(t)) for t in as_list(body.get("tools"))],
     )
 
 

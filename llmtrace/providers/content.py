@@ -4,11 +4,10 @@ Source: the message schemas of https://github.com/open-telemetry/semantic-conven
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from llmtrace.redaction import media
-from llmtrace.redaction.fitting import CUT_MARK, SEARCHED_CHARACTERS
 
 Part: TypeAlias = dict[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -54,22 +53,3 @@ def file_part(file: Mapping[str, Any]) -> Part:
     if isinstance(given, str) and file.get("file_data") and not given.startswith("data:"):
         return media_part("document", None, None, given)
     return media_part("document", given)
-
-
-def dump(value: Sequence[Mapping[str, Any]]) -> str | None:
-    """VALUE as JSON, with digests for media; texts are cut where they are longer than is ever searched for secrets."""
-    if not value:
-        return None
-    return json.dumps(_plain(value, {}, ""), ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def _plain(value: Any, fields: Mapping[str, Any], name: str) -> Any:
-    if isinstance(value, str):
-        plain = media.without_media(value, fields, name)
-        is_long = isinstance(plain, str) and len(plain) > SEARCHED_CHARACTERS
-        return plain[:SEARCHED_CHARACTERS] + CUT_MARK if is_long else plain
-    if isinstance(value, Mapping):
-        return {k: _plain(v, value, k) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v, fields, name) for v in value]
-    return value

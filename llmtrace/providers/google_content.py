@@ -4,22 +4,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers.base import as_list, as_mapping, as_text
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 
 ROLES = {"model": "assistant", "function": "tool"}
 FINISH_REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "MALFORMED_FUNCTION_CALL": "error", "OTHER": "error"}
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the chunks of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
-    return Content(
-        input_messages=dump([_message(as_mapping(c)) for c in as_list(body.get("contents"))]),
-        output_messages=dump([_output(parts, reason) for parts, reason in _join(events)]),
-        system_instructions=dump(_parts(as_mapping(body.get("systemInstruction")))),
-        tool_definitions=dump(list(_tools(as_list(body.get("tools"))))),
+    return Conversation(
+        input_messages=[_message(as_mapping(c)) for c in as_list(body.get("contents"))],
+        output_messages=[_output(parts, reason) for parts, reason in _join(events)],
+        system_instructions=_parts(as_mapping(body.get("systemInstruction"))),
+        tool_definitions=list(_tools(as_list(body.get("tools")))),
     )
 
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content, Response
+from llmtrace.model import Conversation, Response
 from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts
-from llmtrace.providers.content import Part, dump, text_part, tool_call_part
+from llmtrace.providers.content import Part, text_part, tool_call_part
 
 KEPT_TEXT_CHARACTERS = 32_768
 # Of a run that is over; what is in progress has no usage yet.
@@ -103,7 +103,7 @@ class InteractionFold:
         return self.complete and bool(self._last.get("usage"))
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the events of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     given, system = body.get("input"), as_text(body.get("system_instruction"))
@@ -115,11 +115,11 @@ def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_
         "parts": _read_parts(steps),
         "finish_reason": FINISH_REASONS.get(str(status), "error"),
     }
-    return Content(
-        input_messages=dump([{"role": "user", "parts": asked}] if asked else []),
-        output_messages=dump([answer] if answer["parts"] else []),
-        system_instructions=dump([text_part(system)] if system else []),
-        tool_definitions=dump([dict(as_mapping(t)) for t in as_list(body.get("tools"))]),
+    return Conversation(
+        input_messages=[{"role": "user", "parts": asked}] if asked else [],
+        output_messages=[answer] if answer["parts"] else [],
+        system_instructions=[text_part(system)] if system else [],
+        tool_definitions=[dict(as_mapping(t)) for t in as_list(body.get("tools"))],
     )
 
 

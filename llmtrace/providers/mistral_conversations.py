@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content, Response
+from llmtrace.model import Conversation, Response
 from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts
-from llmtrace.providers.content import Part, dump, text_part, tool_call_part
+from llmtrace.providers.content import Part, text_part, tool_call_part
 
 KEPT_TEXT_CHARACTERS = 32_768
 DONE, FAILED = "conversation.response.done", "conversation.response.error"
@@ -101,7 +101,7 @@ class ConversationFold:
         return self._is_done and self.usage is not None
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the events of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     given, system = body.get("inputs"), as_text(body.get("instructions"))
@@ -110,11 +110,11 @@ def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_
     parts = [part for entry in outputs for part in _parts(entry)]
     is_call = any(part["type"] == "tool_call" for part in parts)
     answer = {"role": "assistant", "parts": parts, "finish_reason": "tool_call" if is_call else "stop"}
-    return Content(
-        input_messages=dump([{"role": as_text(e.get("role")) or "user", "parts": _parts(e)} for e in asked]),
-        output_messages=dump([answer] if parts else []),
-        system_instructions=dump([text_part(system)] if system else []),
-        tool_definitions=dump([dict(as_mapping(t)) for t in as_list(body.get("tools"))]),
+    return Conversation(
+        input_messages=[{"role": as_text(e.get("role")) or "user", "parts": _parts(e)} for e in asked],
+        output_messages=[answer] if parts else [],
+        system_instructions=[text_part(system)] if system else [],
+        tool_definitions=[dict(as_mapping(t)) for t in as_list(body.get("tools"))],
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from llmtrace.model import Content, Quantity, RawUsage, Response, Usage
+from llmtrace.model import Conversation, Quantity, RawUsage, Response, Usage
 from llmtrace.providers.base import (
     Billing,
     Endpoint,
@@ -25,7 +25,7 @@ from llmtrace.providers.base import (
     message_texts,
     read_count,
 )
-from llmtrace.providers.content import Message, Part, dump, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 
 KEPT_TEXT_CHARACTERS = 32_768
 ASKED, ANSWERED = "prompt_eval_count", "eval_count"
@@ -119,18 +119,18 @@ class LinesFold:
         return self.complete and ANSWERED in self._last
 
 
-def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the lines of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     asked = [as_mapping(m) for m in as_list(body.get("messages"))]
     if as_text(body.get("prompt")):
         asked.append({"role": "user", "content": body["prompt"], "images": body.get("images")})
     system = as_text(body.get("system"))
-    return Content(
-        input_messages=dump([_message(m) for m in asked]),
-        output_messages=dump([_output(events)] if events else []),
-        system_instructions=dump([text_part(system)] if system else []),
-        tool_definitions=dump([dict(as_mapping(t)) for t in as_list(body.get("tools"))]),
+    return Conversation(
+        input_messages=[_message(m) for m in asked],
+        output_messages=[_output(events)] if events else [],
+        system_instructions=[text_part(system)] if system else [],
+        tool_definitions=[dict(as_mapping(t)) for t in as_list(body.get("tools"))],
     )
 
 

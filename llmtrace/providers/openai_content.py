@@ -4,25 +4,27 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers.base import as_mapping, as_text, as_texts
-from llmtrace.providers.content import Message, Part, dump, file_part, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, file_part, media_part, text_part, tool_call_part
 
 FINISH_REASONS = {"tool_calls": "tool_call", "function_call": "tool_call"}
 
 
-def read_chat_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_chat_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the EVENTS of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     choices = _join(events) if is_stream else [c for e in events for c in e.get("choices") or ()]
-    return Content(
-        input_messages=dump([_input(as_mapping(m)) for m in body.get("messages") or ()]),
-        output_messages=dump([_output(as_mapping(c)) for c in choices]),
-        tool_definitions=dump([_tool(as_mapping(t)) for t in body.get("tools") or ()]),
+    return Conversation(
+        input_messages=[_input(as_mapping(m)) for m in body.get("messages") or ()],
+        output_messages=[_output(as_mapping(c)) for c in choices],
+        tool_definitions=[_tool(as_mapping(t)) for t in body.get("tools") or ()],
     )
 
 
-def read_completion_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_completion_content(
+    request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool
+) -> Conversation:
     """Content of a text completion: the prompt as the user's, each choice as the model's."""
     body = as_mapping(json.loads(request)) if request else {}
     texts: dict[int, str] = {}
@@ -36,9 +38,9 @@ def read_completion_content(request: bytes | None, events: Sequence[Mapping[str,
         {"role": "assistant", "parts": [text_part(texts[i])], "finish_reason": reasons[i]} for i in sorted(texts)
     ]
     prompts = as_texts(body.get("prompt")) or ()
-    return Content(
-        input_messages=dump([{"role": "user", "parts": [text_part(p)]} for p in prompts]),
-        output_messages=dump(answers),
+    return Conversation(
+        input_messages=[{"role": "user", "parts": [text_part(p)]} for p in prompts],
+        output_messages=answers,
     )
 
 

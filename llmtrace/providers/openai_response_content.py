@@ -4,24 +4,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llmtrace.model import Content
+from llmtrace.model import Conversation
 from llmtrace.providers.base import as_mapping, as_text
-from llmtrace.providers.content import Message, Part, dump, file_part, media_part, text_part, tool_call_part
+from llmtrace.providers.content import Message, Part, file_part, media_part, text_part, tool_call_part
 
 LAST_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
 
-def read_response_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Content:
+def read_response_content(request: bytes | None, events: Sequence[Mapping[str, Any]], is_stream: bool) -> Conversation:
     """Content of the REQUEST body as it was sent, and of the answer: one body, or the EVENTS of a stream."""
     body = as_mapping(json.loads(request)) if request else {}
     given = body.get("input")
     items = [{"role": "user", "content": given}] if isinstance(given, str) else given or []
     instructions = as_text(body.get("instructions"))
-    return Content(
-        input_messages=dump([_item(as_mapping(i)) for i in items]),
-        output_messages=dump(_output(_join(events) if is_stream else events)),
-        system_instructions=dump([text_part(instructions)] if instructions else []),
-        tool_definitions=dump([_tool(as_mapping(t)) for t in body.get("tools") or ()]),
+    return Conversation(
+        input_messages=[_item(as_mapping(i)) for i in items],
+        output_messages=_output(_join(events) if is_stream else events),
+        system_instructions=[text_part(instructions)] if instructions else [],
+        tool_definitions=[_tool(as_mapping(t)) for t in body.get("tools") or ()],
     )
 
 

@@ -7,8 +7,10 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from llmtrace.redaction.fitting import DEEPEST
 
 # A base64 text shorter than this is left to the search for secrets: it may be a word.
 MEDIA_CHARACTERS = 1024
@@ -18,6 +20,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}\s*\Z")
 _LOOKED_AT = 4096
 # Where the media type stands beside the bytes: Anthropic and OpenAI, Gemini (REST and SDK), OpenAI's audio.
 _TYPE_FIELDS = ("media_type", "mime_type", "mimeType", "format", "output_format")
+_TYPE_NAMES = frozenset(_TYPE_FIELDS)
 # Fields that hold media as plain base64, in the shapes of OpenAI, Anthropic and Gemini and of OpenTelemetry's blobs.
 MEDIA_FIELDS = frozenset({"data", "file_data", "b64_json", "image_bytes", "imageBytes", "audio", "bytes", "content"})
 AUDIO_FORMATS = frozenset({"wav", "mp3", "flac", "opus", "pcm16", "aac", "ogg", "webm"})
@@ -56,7 +59,27 @@ _RUN = b"w" * (MEDIA_CHARACTERS // 2)
 
 def may_hold_media(data: bytes) -> bool:
     """Whether media may be somewhere in DATA: one fast look that spares the close one."""
-    return b"base64" in data or _RUN in data.translate(_ALPHABET)
+    return b"base64" in data or _RUN in data.replace(b"\\n", b"").translate(_ALPHABET, b"\r\n")
+
+
+def has_media(texts: Iterable[str], names: Iterable[str]) -> bool:
+    """Whether media may be among TEXTS, which stand in objects that have fields of these NAMES."""
+    if not MEDIA_FIELDS.isdisjoint(names) and not _TYPE_NAMES.isdisjoint(names):
+        return True
+    return any("base64," in t or (len(t) >= MEDIA_CHARACTERS and " " not in t[:MEDIA_CHARACTERS]) for t in texts)
+
+
+def replace_media(value: Any, fields: Mapping[str, Any] | None = None, name: str = "", depth: int = 0) -> Any:
+    """VALUE of JSON with a digest in the place of all media in it; what is deeper than 32 levels stays as it is."""
+    if isinstance(value, str):
+        return without_media(value, fields, name)
+    if depth > DEEPEST:
+        return value
+    if isinstance(value, Mapping):
+        return {k: replace_media(v, value, k, depth + 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [replace_media(v, fields, name, depth + 1) for v in value]
+    return value
 
 
 def is_base64(text: str) -> bool:

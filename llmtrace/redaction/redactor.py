@@ -12,26 +12,34 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from llmtrace import config, semconv
-from llmtrace.config_file import load_config_file, mistake
-from llmtrace.errors import ConfigError
-from llmtrace.model import Attributes, AttributeValue, Content, Span
-from llmtrace.redaction.fitting import CUT_MARK, MARGIN_CHARACTERS, SEARCHED_CHARACTERS, fit_json, plan
-from llmtrace.redaction.media import without_media
-from llmtrace.redaction.own import OwnPattern, compile_patterns, windows
-from llmtrace.redaction.secrets import PERSONAL, find_secrets, is_secret_field, redact, redact_text
+from llmtrace import semconv
+from llmtrace.model import Attributes, AttributeValue, Content, Conversation, Span
+from llmtrace.redaction.fitting import (
+    CUT_MARK,
+    DEEPEST,
+    MARGIN_CHARACTERS,
+    MOST_PLAIN_INT,
+    SEARCHED_CHARACTERS,
+    Outline,
+    fit_json,
+    fit_planned,
+    outline_of,
+    plan,
+)
+from llmtrace.redaction.media import has_media, replace_media, without_media
+from llmtrace.redaction.own import OwnPattern, windows
+from llmtrace.redaction.secrets import LONG_WORD, PERSONAL, find_secrets, is_secret_field, redact, redact_text
 
 LIMIT_S = 0.05
-DEEPEST = 32
 NO_FIELDS: Mapping[str, Any] = {}
-# A longer attribute of a span of our own is content.
-SEARCHED_IN_SPAN = 8192
+# In a span of our own, these were redacted when they were read.
+REDACTED_BEFORE = frozenset({
+    semconv.INPUT_MESSAGES, semconv.OUTPUT_MESSAGES, semconv.SYSTEM_INSTRUCTIONS, semconv.TOOL_DEFINITIONS,
+})  # fmt: skip
 REDACTED = "[redacted]"
 TOO_DEEP = "[nested too deeply]"
-TABLE, KEY = "privacy", "redact"
 # Set on purpose, to know whose call it was: only keys and tokens are taken out of them.
 IDENTITIES = frozenset({
     "user.id", "session.id", "enduser.id", "llmtrace.tenant", "gen_ai.conversation.id", "gen_ai.user",
@@ -79,14 +87,14 @@ class Redactor:
         """Why all content is withheld; None where it is not."""
         return self._too_slow or (f"the patterns cannot be used: {self.problem}" if self.problem else None)
 
-    def content(self, content: Content) -> Content:
-        """CONTENT without secrets and media, at most 64 KiB each; or, with the reason, without anything."""
+    def content(self, said: Conversation) -> Content:
+        """What of SAID may be written: no secrets and media, at most 64 KiB each; or why there is nothing."""
         watch = Watch()
         try:
             if self.withholds is not None:
                 raise Withheld(self.withholds)
-            texts = {name: getattr(content, name) for name in CONTENT_FIELDS}
-            return Content(**{n: self.json_text(t, watch) if t is not None else None for n, t in texts.items()})
+            fields = {name: getattr(said, name) for name in CONTENT_FIELDS}
+            return Content(**{name: self._json(value, watch) for name, value in fields.items() if value})
         except Withheld as err:
             reason = str(err)
         except Exception as err:  # whatever it is: what was not looked at is not written
@@ -105,13 +113,13 @@ class Redactor:
 
     def attributes(self, attributes: Attributes) -> Attributes:
         """ATTRIBUTES of a span of our own, with their texts redacted but for its content."""
-        texts = [v for v in attributes.values() if isinstance(v, str) and len(v) < SEARCHED_IN_SPAN]
+        texts = [v for n, v in attributes.items() if isinstance(v, str) and n not in REDACTED_BEFORE]
         if not self.own and not self.problem and not find_secrets("\n".join(texts).encode("utf-8", "replace")):
             return attributes
         return {name: self._attribute(name, value) for name, value in attributes.items()}
 
     def _attribute(self, name: str, value: AttributeValue) -> AttributeValue:
-        if not isinstance(value, str) or len(value) >= SEARCHED_IN_SPAN:
+        if not isinstance(value, str) or name in REDACTED_BEFORE:
             return value
         try:
             return self.attribute(name, value, Watch())
@@ -146,9 +154,21 @@ class Redactor:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
             return self.text(text, watch)
-        kept, longest = plan(parsed)
+        return self._json(parsed, watch)
+
+    def _json(self, value: Any, watch: Watch) -> str:
+        """VALUE, which may be JSON, as text of at most 64 KiB in which every text is redacted. Raises Withheld."""
+        outline = outline_of(value)
+        if has_media(outline.texts, outline.names):
+            value = replace_media(value)
+            outline = outline_of(value)
+        kept, longest, outline = plan(value, outline)
         # What is cut in the end need not be searched, but for as much as a secret at the cut may take.
-        return fit_json(_Walk(self, watch, longest + MARGIN_CHARACTERS).value(kept))
+        searched = min(longest + MARGIN_CHARACTERS, SEARCHED_CHARACTERS)
+        watch.check()
+        if not self.own and _is_clean(outline, searched):
+            return fit_planned(kept, longest)
+        return fit_json(_Walk(self, watch, searched).value(kept))
 
     def text(self, text: str, watch: Watch) -> str:
         """TEXT redacted. Raises Withheld."""
@@ -190,6 +210,27 @@ class Redactor:
         return "".join([*pieces, text[at:]]) if pieces else text
 
 
+def _is_clean(outline: Outline, searched: int) -> bool:
+    """Whether nothing is to be redacted where the first SEARCHED characters of each text matter: one look at them all.
+
+    It may say no where a closer look finds nothing, never the reverse.
+    """
+    if outline.depth > DEEPEST or any(map(_is_secret_name, outline.names)):
+        return False
+    names = [name for name in outline.names if _is_searched(name)]
+    # No pattern reaches over the zero between two texts.
+    data = "\n\0\n".join([*names, *[text[:searched] for text in outline.texts]]).encode("utf-8", "replace")
+    return not find_secrets(data)
+
+
+# The names in prompts and answers are few, and come again and again.
+_is_secret_name = functools.lru_cache(maxsize=1024)(is_secret_field)
+
+
+def _is_searched(name: str) -> bool:
+    return len(name) >= LONG_WORD or "@" in name
+
+
 class _Walk:
     """One pass over a value of JSON that redacts every text in it; of each, the first LONGEST characters are kept."""
 
@@ -207,6 +248,10 @@ class _Walk:
             return {self._name(k): self._field(k, v, value, depth) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(item, fields, name, depth + 1) for item in value]
+        if isinstance(value, int) and not -MOST_PLAIN_INT < value < MOST_PLAIN_INT:
+            digits = str(value)
+            cleaned = self._text(digits)
+            return value if cleaned == digits else cleaned
         return value
 
     def _text(self, text: str) -> str:
@@ -220,37 +265,7 @@ class _Walk:
         return self.value(value, fields, name, depth + 1)
 
     def _name(self, name: str) -> str:
-        return redact(name.encode("utf-8", "replace")).decode() if len(name) >= 16 or "@" in name else name
-
-
-@functools.lru_cache(maxsize=8)
-def redactor_of(home: Path) -> Redactor:
-    """The redactor for HOME, by its configuration file and `LLMTRACE_REDACT` as they were when first asked for."""
-    try:
-        return Redactor(own_patterns(home))
-    except ConfigError as err:
-        log.warning("llmtrace withholds prompts and answers: %s", err)
-        return Redactor(problem=str(err))
-
-
-def own_patterns(home: Path) -> tuple[OwnPattern, ...]:
-    """The patterns of the user's own for HOME.
-
-    Raises:
-        ConfigError: one of them cannot be used, or the file cannot.
-    """
-    texts = [(text, f"LLMTRACE_REDACT, line {n}") for n, text in enumerate(config.redacted_patterns(), 1)]
-    table = load_config_file(home).get(TABLE, {})
-    if not isinstance(table, dict):
-        raise mistake(home, f"'{TABLE}' is a table: [{TABLE}]", TABLE)
-    unknown = sorted(set(table) - {KEY})
-    if unknown:
-        raise mistake(home, f"[{TABLE}] has no key '{unknown[0]}'; it has '{KEY}'", TABLE, key=unknown[0])
-    listed = table.get(KEY, [])
-    if not isinstance(listed, list) or not all(isinstance(p, str) for p in listed):
-        raise mistake(home, f"'{KEY}' is a list of regular expressions", TABLE, key=KEY)
-    where = str(mistake(home, "", TABLE, key=KEY)).removesuffix(": ")
-    return compile_patterns([*texts, *((text, f"{where}, pattern {n}") for n, text in enumerate(listed, 1))])
+        return redact(name.encode("utf-8", "replace")).decode() if _is_searched(name) else name
 
 
 _withheld_reasons: set[str] = set()
@@ -261,12 +276,3 @@ def log_withheld(reason: str) -> None:
     if reason not in _withheld_reasons and len(_withheld_reasons) < 100:
         _withheld_reasons.add(reason)
         log.warning("llmtrace withheld the prompt and the answer of a call: %s", reason)
-
-
-def redaction_problems(home: Path) -> list[str]:
-    """Why HOME's patterns cannot be used, so that prompts and answers are withheld; empty where they can."""
-    try:
-        own_patterns(home)
-    except ConfigError as err:
-        return [f"prompts and answers are withheld: {err}"]
-    return []

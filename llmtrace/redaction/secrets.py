@@ -191,6 +191,8 @@ def _userinfo(data: bytes, lowered: bytes) -> Iterator[Finding]:
 
 
 def _assigned(data: bytes, lowered: bytes) -> Iterator[Finding]:
+    if b":" not in data and b"=" not in data:
+        return
     for needle, kind in _NAMES:
         passed = 0
         name_bytes = len(needle.rstrip(b"="))

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from llmtrace.errors import ConfigError
-from llmtrace.model import Content
+from llmtrace.model import Conversation
+from llmtrace.redaction.configured import own_patterns, redaction_problems
 from llmtrace.redaction.own import LONGEST_MATCH, compile_pattern, windows
-from llmtrace.redaction.redactor import Redactor, own_patterns, redaction_problems
+from llmtrace.redaction.redactor import Redactor
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_a_match_is_found_wherever_the_windows_cut() -> None:
     secret = "EMP-" + "7" * (LONGEST_MATCH - 4)
     redactor = Redactor((compile_pattern(r"EMP-7{252}", "here"),))
     for before in range(0, 3000, 97):
-        content = redactor.content(Content(input_messages=f'["{"x " * (before // 2)}{secret} end"]'))
+        content = redactor.content(Conversation(input_messages=["x " * (before // 2) + secret + " end"]))
         assert content.input_messages is not None
         assert "EMP" not in content.input_messages
         assert content.input_messages.endswith('[redacted:own] end"]')
@@ -75,9 +76,9 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path, text: str, 
 @pytest.mark.expects_warning
 def test_a_slow_pattern_withholds_content_and_is_not_tried_again() -> None:
     redactor = Redactor((compile_pattern("a.*a.*b", "llmtrace.toml, line 2"),))
-    slow = Content(input_messages='["' + "a" * 60_000 + '"]')
+    slow = Conversation(input_messages=["a" * 60_000])
     first = redactor.content(slow)
     assert (first.input_messages, first.withheld) == (None, "redaction took more than 50 ms")
-    assert redactor.content(Content(input_messages='["short"]')).withheld == (
+    assert redactor.content(Conversation(input_messages=["short"])).withheld == (
         "a pattern of one's own is too slow (llmtrace.toml, line 2)"
     )

@@ -7,8 +7,10 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llmtrace.model import Content
+from llmtrace.model import Content, Conversation
 from llmtrace.redaction.fitting import MAX_BYTES, fit_text
 from llmtrace.redaction.redactor import Redactor, Watch
 
@@ -18,10 +20,7 @@ DIGEST = {"bytes": 3000, "sha256": sha256(PICTURE).hexdigest()}
 
 
 def cleaned(value: Any, redactor: Redactor | None = None) -> Any:
-    content = (redactor or Redactor()).content(Content(input_messages=json.dumps(value)))
-    assert content.withheld is None
-    assert content.input_messages is not None
-    return json.loads(content.input_messages)
+    return json.loads((redactor or Redactor()).json_text(json.dumps(value), Watch()))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +75,39 @@ def test_a_secret_at_the_cut_does_not_leave_its_first_half() -> None:
         assert "4111" not in text
 
 
+# What a secret, or media, may stand in.
+FRAGMENTS = (
+    "sk-ant-api03-" + "a1" * 20, "x@example.org", "password: hunter22", "4111 1111 1111 1111", "Bearer abcdefgh12",
+    "a" * 20, "https://u:pw@host/", "key=1234567", "-----BEGIN PRIVATE KEY-----\nMIIE", PLAIN, PLAIN[:900],
+    f"data:image/png;base64,{PLAIN}",
+    "prose, and more of it", "\n", "=", ":", "é", "\ud800", "basic dTpwYXNzd29yZA==", "",
+)  # fmt: skip
+NAMES = ("content", "text", "data", "media_type", "format", "api_key", "password", "type", "sk-ant-api03-" + "b2" * 20)
+JSON = st.recursive(
+    st.lists(st.sampled_from(FRAGMENTS), max_size=4).map(" ".join)
+    | st.sampled_from([None, True, 1.5, 7, 4111111111111111, -4111111111111111, 10**17]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(value=JSON)
+def test_one_look_at_all_texts_finds_whatever_a_close_one_does(value: Any) -> None:
+    text = json.dumps(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("llmtrace.redaction.redactor._is_clean", lambda outline, searched: False)
+        closely = Redactor().json_text(text, Watch(60.0))
+    assert Redactor().json_text(text, Watch(60.0)) == closely
+
+
+def test_a_card_is_found_where_it_is_a_number() -> None:
+    assert cleaned({"card": 4111111111111111, "order": 4111111111111112, "at_ms": 1763600000000}) == {
+        "card": "[redacted:card]",
+        "order": 4111111111111112,
+        "at_ms": 1763600000000,
+    }
+
+
 def test_what_is_nested_without_end_is_cut() -> None:
     value: Any = "sk-ant-api03-" + "a1" * 20
     for _ in range(200):
@@ -88,8 +120,8 @@ def test_content_is_withheld_with_the_reason_where_redaction_fails(monkeypatch: 
     def fail(*arguments: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("llmtrace.redaction.redactor.without_media", fail)
-    content = Redactor().content(Content(input_messages='["a"]', output_messages='["b"]'))
+    monkeypatch.setattr("llmtrace.redaction.redactor.plan", fail)
+    content = Redactor().content(Conversation(input_messages=["a"], output_messages=["b"]))
     assert content == Content(withheld="redaction failed: RuntimeError")
 
 
@@ -97,13 +129,13 @@ def test_content_is_withheld_with_the_reason_where_redaction_fails(monkeypatch: 
 def test_content_is_withheld_where_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llmtrace.redaction.redactor.LIMIT_S", -1.0)
     monkeypatch.setattr(Watch.__init__, "__defaults__", (-1.0,))
-    assert "ms" in str(Redactor().content(Content(input_messages='["a"]')).withheld)
+    assert "ms" in str(Redactor().content(Conversation(input_messages=["a"])).withheld)
 
 
 @pytest.mark.expects_warning
 def test_a_wrong_pattern_withholds_content_and_spares_figures() -> None:
     redactor = Redactor(problem="llmtrace.toml, line 3: '(' is no regular expression")
-    assert "line 3" in str(redactor.content(Content(input_messages='["a"]')).withheld)
+    assert "line 3" in str(redactor.content(Conversation(input_messages=["a"])).withheld)
     assert redactor.attribute("gen_ai.request.model", "gpt-4o", Watch()) == "gpt-4o"
 
 
