@@ -31,6 +31,8 @@ _double = struct.Struct("<d").pack
 _SMALL = [bytes((n,)) for n in range(128)]
 MOST_KEYS = 4096
 _KEYS: dict[str, bytes] = {}
+MOST_TEXTS, LONGEST_KEPT = 2048, 64
+_TEXTS: dict[tuple[str, str], bytes] = {}
 
 
 def encode(spans: Sequence[Span]) -> bytes:
@@ -86,6 +88,9 @@ def _pairs(tag: bytes, attributes: Attributes) -> bytes:
     """ATTRIBUTES as repeated fields of TAG."""
     parts: list[bytes] = []
     for key, value in attributes.items():
+        if type(value) is str and len(value) < LONGEST_KEPT:
+            parts += (tag, _TEXTS.get((key, value)) or _keep(key, value))
+            continue
         head = _KEYS.get(key) or _key(key)
         encoded = _value(value)
         size = len(encoded)
@@ -103,6 +108,14 @@ def _key(key: str) -> bytes:
     if len(_KEYS) >= MOST_KEYS:
         _KEYS.clear()
     encoded = _KEYS[key] = _field(PAIR_KEY, _utf8(key))
+    return encoded
+
+
+def _keep(key: str, text: str) -> bytes:
+    """The pair of KEY and TEXT, remembered: most attributes say the same from span to span."""
+    if len(_TEXTS) >= MOST_TEXTS:
+        _TEXTS.clear()
+    encoded = _TEXTS[key, text] = _field(b"", (_KEYS.get(key) or _key(key)) + _field(PAIR_VALUE, _text(text)))
     return encoded
 
 

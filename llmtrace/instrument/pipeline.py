@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmtrace import codec, otlp_bytes
 from llmtrace.config import FLUSH_INTERVAL_S, QUEUE_BYTES, QUEUE_SPANS
@@ -24,6 +25,9 @@ from llmtrace.instrument.quiet import log_error, quietly
 from llmtrace.journal import CounterFile, JournalWriter, enforce_bound, new_process_name
 from llmtrace.journal.writer import make_private
 from llmtrace.model import Attributes, Span
+
+if TYPE_CHECKING:
+    from llmtrace.redaction.redactor import Redactor
 
 RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
@@ -59,6 +63,7 @@ class Pipeline:
         self._counter: CounterFile | None = None
         self._has_begun = False
         self._pending: list[Span] = []
+        self._redactor: Redactor | None = None
         self._bounded_at = 0.0
 
     def start(self) -> None:
@@ -251,7 +256,9 @@ class Pipeline:
         return self._redacted(codec.to_span(call, self._resource))
 
     def _redacted(self, span: Span) -> Span:
-        return redactor_of(self._home).span(span)
+        if self._redactor is None:
+            self._redactor = redactor_of(self._home)
+        return self._redactor.span(span)
 
     def _write(self) -> bool:
         """Whether all pending spans are on disk; what is stays there, what is not stays pending."""

@@ -50,6 +50,9 @@ UNTOUCHED = (
     "gen_ai.usage.", "llmtrace.usage.", "llmtrace.feature", "gen_ai.request.model", "gen_ai.response.model",
     "gen_ai.response.id", "gen_ai.provider.name", "gen_ai.operation.name", "gen_ai.response.finish_reasons",
 )  # fmt: skip
+SPARED = (*UNTOUCHED, *REDACTED_BEFORE)
+# Short texts without secrets that are remembered: most attributes say the same from call to call.
+CLEAN_TEXTS, CLEAN_CHARACTERS = 2048, 128
 ADDRESSES = frozenset({"server.address", "net.peer.name", "peer.address", "http.host", "client.address"})
 _USERINFO = re.compile(r"^(?:\w+://)?[^/@\s]+@")
 CONTENT_FIELDS = ("input_messages", "output_messages", "system_instructions", "tool_definitions")
@@ -81,6 +84,7 @@ class Redactor:
         """With PROBLEM, all content is withheld: nobody knows what the patterns were to find."""
         self.own, self.problem = own, problem
         self._too_slow: str | None = None
+        self._clean: set[str] = set()
 
     @property
     def withholds(self) -> str | None:
@@ -113,10 +117,24 @@ class Redactor:
 
     def attributes(self, attributes: Attributes) -> Attributes:
         """ATTRIBUTES of a span of our own, with their texts redacted but for its content."""
-        texts = [v for n, v in attributes.items() if isinstance(v, str) and n not in REDACTED_BEFORE]
-        if not self.own and not self.problem and not find_secrets("\n".join(texts).encode("utf-8", "replace")):
+        if not self.own and not self.problem and self._are_clean(attributes):
             return attributes
         return {name: self._attribute(name, value) for name, value in attributes.items()}
+
+    def _are_clean(self, attributes: Attributes) -> bool:
+        """Whether nothing is to be redacted in ATTRIBUTES: one look at those texts that were not seen lately."""
+        seen = self._clean
+        new = [n for n, v in attributes.items() if isinstance(v, str) and v not in seen and not n.startswith(SPARED)]
+        texts = [str(attributes[name]) for name in new if name not in IDENTITIES]
+        if texts and find_secrets("\n".join(texts).encode("utf-8", "replace")):
+            return False
+        identities = "\n".join([str(attributes[name]) for name in new if name in IDENTITIES])
+        if identities and any(f.kind not in PERSONAL for f in find_secrets(identities.encode("utf-8", "replace"))):
+            return False
+        if len(seen) > CLEAN_TEXTS:
+            seen.clear()
+        seen.update([text for text in texts if len(text) <= CLEAN_CHARACTERS])
+        return True
 
     def _attribute(self, name: str, value: AttributeValue) -> AttributeValue:
         if not isinstance(value, str) or name in REDACTED_BEFORE:

@@ -148,6 +148,25 @@ def test_text_is_cut_between_characters(tail: str, over: int) -> None:
     assert cut == text or cut.endswith("…[cut]")
 
 
+def test_a_text_that_is_clean_as_a_user_is_none_as_a_tag() -> None:
+    redactor = Redactor()
+    for _ in range(3):
+        for name in ("user.id", "llmtrace.tag.note"):
+            found = redactor.attributes({name: "bob@example.org", "llmtrace.origin.module": "shop.search"})
+            assert found[name] == ("bob@example.org" if name == "user.id" else "[redacted:email]")
+
+
+def test_a_secret_is_found_however_often_it_comes() -> None:
+    redactor, key = Redactor(), "sk-ant-api03-" + "a1" * 20
+    for number in range(5000):
+        found = redactor.attributes({"llmtrace.tag.n": f"order {number}", "llmtrace.tag.key": key, "user.id": key})
+        assert found == {
+            "llmtrace.tag.n": f"order {number}",
+            "llmtrace.tag.key": "[redacted:key]",
+            "user.id": "[redacted:key]",
+        }
+
+
 def test_users_are_told_apart_and_their_keys_are_not_kept() -> None:
     redactor = Redactor()
     assert redactor.attribute("user.id", "bob@example.org", Watch()) == "bob@example.org"
