@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from surface import each, entered, settle
+from surface import each, entered, make_anthropic, settle
+
+import llmtrace
+from llmtrace.simulator import Simulator
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Tell me about the harbour at night, please."}]
 CHAT = "/v1/chat/completions"
@@ -138,3 +141,24 @@ async def results_by_line(batches: Any, id_: str) -> list[tuple[str, str]]:
 
 
 RESULT_WAYS = (results, results_raw, results_streamed, results_by_line)
+
+
+def submit(simulator: Simulator, home: Path) -> str:
+    """Submit a batch of three requests to Anthropic, for the feature nightly; its id."""
+    llmtrace.instrument(home=home)
+    with make_anthropic(simulator, False) as client, llmtrace.feature("nightly"):
+        id_ = client.messages.batches.create(requests=haiku_requests(3)).id
+    assert llmtrace.flush(5.0)
+    return str(id_)
+
+
+def read(simulator: Simulator, id_: str, number: int) -> None:
+    """Read the first NUMBER results of the batch ID_."""
+    with make_anthropic(simulator, False) as client:
+        while client.messages.batches.retrieve(id_).processing_status != "ended":
+            pass
+        results = client.messages.batches.results(id_)
+        for _ in range(number):
+            next(results)
+        results.close()
+    assert llmtrace.flush(5.0)

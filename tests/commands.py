@@ -30,7 +30,7 @@ def llmtrace_here(
 ) -> "subprocess.CompletedProcess[str]":
     """The same in this process, which has loaded everything already."""
     env = {"LLMTRACE_HOME": str(home), "COLUMNS": str(columns), **environment}
-    said, complained = io.StringIO(), io.StringIO()
+    said, complained = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     umask, code = os.umask(0o077), None
     try:
         with (
@@ -44,4 +44,9 @@ def llmtrace_here(
     finally:
         os.umask(umask)
     assert isinstance(code, int)
-    return subprocess.CompletedProcess(list(arguments), code, said.getvalue(), complained.getvalue())
+    return subprocess.CompletedProcess(list(arguments), code, *(_text_of(stream) for stream in (said, complained)))
+
+
+def _text_of(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()

@@ -26,6 +26,15 @@ pytest_plugins = ["pytester"]
 SETTINGS_PREFIXES = ("LLMTRACE_", "OTEL_", "OPENAI_", "ANTHROPIC_")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test speaks TLS: reading the system's certificates takes each client longer than most calls do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("certificates")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the developer's reaches a test, and nothing is written outside its own folder."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,3 +118,27 @@ def in_threads(count: int, work: Any) -> list[BaseException]:
     for thread in threads:
         thread.join()
     return raised
+
+
+def kill_under_load(home: Path, delays_s: Sequence[float]) -> list[int]:
+    """The numbers of the spans that sidecars of HOME acknowledged: each is killed DELAYS_S after it started."""
+    acknowledged: list[int] = []
+    for round_number, delay_s in enumerate(delays_s):
+        sidecar = Sidecar(home)
+
+        def send(thread: int, sidecar: Sidecar = sidecar, base: int = round_number * 10_000_000) -> None:
+            for i in range(100_000):
+                span = base + thread * 100_000 + i + 1
+                try:
+                    if sidecar.send(make_payload(span))[0] == 200:
+                        acknowledged.append(span)
+                except Exception:
+                    return
+
+        def kill(delay_s: float = delay_s, sidecar: Sidecar = sidecar) -> None:
+            time.sleep(delay_s)
+            sidecar.process.kill()
+
+        assert in_threads(5, lambda n, kill=kill, send=send: kill() if n == 0 else send(n)) == []
+        sidecar.process.communicate()
+    return acknowledged

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -35,6 +37,7 @@ def show(scope: Scope) -> None:
         no_match(scope)
     else:
         _coverage(scope)
+    _batches(scope.ask, scope.totals()["cost_usd"])
     with st.container(border=True, gap="small"):
         _processes(scope.stamp)
     left, right = st.columns(2, gap="small")
@@ -48,8 +51,26 @@ def show_empty(stamp: answers.Stamp) -> None:
     """Draw what there is to say while no call is stored: perhaps some were dropped, or are on their way."""
     with st.container(border=True, gap="small"):
         _account(stamp)
+    _batches(partial(answers.ask, stamp, options={}), None)
     with st.container(border=True, gap="small"):
         _storage(stamp)
+
+
+@shielded
+def _batches(ask: Callable[[str], answers.Rows], known_usd: Decimal | None) -> None:
+    """How many requests of batches nobody has read, and what part of KNOWN_USD the others are; none: nothing."""
+    submitted = ask("batch_totals")[0]
+    if not submitted["batches"]:
+        return
+    waiting = [f"{count(submitted['pending'])} of {count(submitted['requests'])}"] if submitted["requests"] else []
+    waiting += [f"{count(n)} of unknown size"] if (n := submitted["uncounted_batches"]) else []
+    cells = [("Batches submitted", count(submitted["batches"])), ("Requests not read yet", " + ".join(waiting))]
+    if submitted["cost_usd"] is not None:
+        part = percent(share(submitted["cost_usd"], known_usd))
+        cells.append(("Spent at batch rates", f"{fmt.money(submitted['cost_usd'])} · {part}"))
+    with st.container(border=True, gap="small"):
+        st.subheader("Batches :small[:gray[a request is priced when its result is read]]", anchor=False)
+        figures(cells, 180)
 
 
 @shielded

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from llmtrace.budgets.budget import FILE_KEYS, Budget, make_budget
-from llmtrace.config_file import load_config_file, mistake
+from llmtrace.config_file import ConfigFile, load_config_file
 from llmtrace.errors import ConfigError
 
 TABLE = "budgets"
@@ -16,21 +16,23 @@ def budgets_of(home: Path) -> tuple[Budget, ...]:
     Raises:
         ConfigFileError: one of them cannot be used, or the file cannot; it names the line.
     """
-    tables: Any = load_config_file(home).get(TABLE, [])
+    file = load_config_file(home)
+    tables: Any = file.tables.get(TABLE, [])
     if not isinstance(tables, list) or not all(isinstance(t, dict) for t in tables):
-        raise mistake(home, f"budgets are tables: write [[{TABLE}]]", TABLE)
-    return tuple(_read(home, number, table) for number, table in enumerate(tables, 1))
+        raise file.mistake((TABLE,), f"budgets are tables: write [[{TABLE}]]")
+    return tuple(_read(file, i, table) for i, table in enumerate(tables))
 
 
-def _read(home: Path, number: int, table: dict[str, Any]) -> Budget:
+def _read(file: ConfigFile, i: int, table: dict[str, Any]) -> Budget:
     unknown = sorted(set(table) - FILE_KEYS)
     if unknown:
         reason = f"a budget has no '{unknown[0]}'; it has {', '.join(sorted(FILE_KEYS))}"
-        raise mistake(home, reason, TABLE, number, unknown[0])
+        raise file.mistake((TABLE, i, unknown[0]), reason)
     try:
         return make_budget(**table, source="file")
     except ConfigError as err:
-        raise mistake(home, str(err), TABLE, number, getattr(err, "key", None)) from None
+        key = getattr(err, "key", None)
+        raise file.mistake((TABLE, i) if key is None else (TABLE, i, key), str(err)) from None
 
 
 def budget_problems(home: Path) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llmtrace.journal.locks import is_locked
 from llmtrace.journal.tally import RING_BYTES, Tally, is_local, read_tally
 
 SUFFIX = ".counter"
@@ -104,7 +105,7 @@ def read_counter(path: Path) -> Counter | None:
     except FileNotFoundError:
         return None
     try:
-        is_alive = _is_locked(fd)
+        is_alive = is_locked(fd)
         # Read after the look at the lock: a process seen dead has written its last.
         content = os.pread(fd, TALLY_AT + RING_BYTES, 0)
     finally:
@@ -121,15 +122,6 @@ def read_counter(path: Path) -> Counter | None:
         exported=int(data.get("exported", 0)),
         export_dropped=int(data.get("export_dropped", 0)),
     )
-
-
-def _is_locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(fd, fcntl.LOCK_UN)
-    return False
 
 
 def _parse(text: bytes) -> dict[str, Any]:

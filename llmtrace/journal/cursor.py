@@ -4,7 +4,6 @@ HOME/journal/NAME.cursor        positions, what was delivered, and what was not 
 HOME/journal/NAME.cursor.lock   held by the one process that reads for NAME
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmtrace.journal.counter import SUFFIX as COUNTER_SUFFIX
+from llmtrace.journal.locks import is_locked, try_lock
 from llmtrace.journal.reader import Segment
 from llmtrace.journal.retention import Eviction
 
@@ -58,11 +58,8 @@ class Cursor:
         Raises:
             OSError: the folder cannot be written.
         """
-        fd = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
+        fd = try_lock(self._lock_path)
+        if fd is None:
             return False
         self._fd = fd
         found = read_progress(self._path)
@@ -197,12 +194,9 @@ def _is_held(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return is_locked(fd)
     finally:
         os.close(fd)
-    return False
 
 
 def _changed_at(path: str) -> float:

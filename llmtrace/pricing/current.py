@@ -6,19 +6,18 @@ in this process and in those that come later.
 
 import logging
 import os
-import threading
 from functools import lru_cache
 from pathlib import Path
 
 from llmtrace import config
 from llmtrace.errors import OwnPricesError
+from llmtrace.followed import FollowedFile
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.own import add_own, read_text
 from llmtrace.pricing.reading import load_book
 
 log = logging.getLogger("llmtrace.pricing")
-COPY_NAME = "prices.in-force.yaml"
-_Stamp = tuple[int, int, int]
+OWN_NAME, COPY_NAME = "prices.yaml", "prices.in-force.yaml"
 
 
 class CurrentPrices:
@@ -27,44 +26,35 @@ class CurrentPrices:
     def __init__(self, home: Path, *, keeps_copy: bool = False) -> None:
         """Look for the user's own prices where the environment says, or in HOME; KEEPS_COPY: of what can be used."""
         self.path = config.own_prices(home)
-        self.problem: str | None = None
-        self._copy = home / COPY_NAME
-        self._keeps_copy = keeps_copy
-        self._is_named = self.path != home / "prices.yaml"
-        self._lock = threading.Lock()
-        self._stamp: _Stamp | None = None
-        self._book: PriceBook | None = None
+        self._copy, self._keeps_copy = home / COPY_NAME, keeps_copy
+        self._file = FollowedFile(
+            self.path,
+            self._read,
+            self._read_none,
+            OwnPricesError,
+            "your own prices",
+            before=self._read_copy,
+            is_needed=self.path != home / OWN_NAME,
+        )
 
     def book(self) -> PriceBook:
         """The book as of now."""
-        with self._lock:
-            stamp = self._look()
-            if self._book is None or stamp != self._stamp:
-                self._stamp = stamp
-                self._book = self._read(is_there=stamp is not None)
-            return self._book
+        return self._file.value()
 
-    def _look(self) -> _Stamp | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    @property
+    def problem(self) -> str | None:
+        """Why the file is not in force as it stands."""
+        return self._file.problem
 
-    def _read(self, *, is_there: bool) -> PriceBook:
-        self.problem = None
-        if not is_there and not self._is_named:
-            self._keep(None)
-            return load_book()
-        try:
-            text = read_text(self.path)
-            book = add_own(load_book(), text, str(self.path))
-        except OwnPricesError as err:
-            self.problem = f"your own prices are not used as they stand: {err}"
-            log.warning(self.problem)
-            return self._book or self._read_copy()
+    def _read(self, path: Path) -> PriceBook:
+        text = read_text(path)
+        book = add_own(load_book(), text, str(path))
         self._keep(text)
         return book
+
+    def _read_none(self) -> PriceBook:
+        self._keep(None)
+        return load_book()
 
     def _read_copy(self) -> PriceBook:
         """The book with what was last in force, where that is known."""

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from llmtrace import config
-from llmtrace.config_file import load_config_file, mistake
+from llmtrace.config_file import load_config_file
 from llmtrace.errors import ConfigError
 from llmtrace.redaction.own import OwnPattern, compile_patterns
 from llmtrace.redaction.redactor import Redactor
@@ -31,16 +31,17 @@ def own_patterns(home: Path) -> tuple[OwnPattern, ...]:
         ConfigError: one of them cannot be used, or the file cannot.
     """
     texts = [(text, f"LLMTRACE_REDACT, line {n}") for n, text in enumerate(config.redacted_patterns(), 1)]
-    table = load_config_file(home).get(TABLE, {})
+    file = load_config_file(home)
+    table = file.tables.get(TABLE, {})
     if not isinstance(table, dict):
-        raise mistake(home, f"'{TABLE}' is a table: [{TABLE}]", TABLE)
+        raise file.mistake((TABLE,), f"'{TABLE}' is a table: [{TABLE}]")
     unknown = sorted(set(table) - {KEY})
     if unknown:
-        raise mistake(home, f"[{TABLE}] has no key '{unknown[0]}'; it has '{KEY}'", TABLE, key=unknown[0])
+        raise file.mistake((TABLE, unknown[0]), f"[{TABLE}] has no key '{unknown[0]}'; it has '{KEY}'")
     listed = table.get(KEY, [])
     if not isinstance(listed, list) or not all(isinstance(p, str) for p in listed):
-        raise mistake(home, f"'{KEY}' is a list of regular expressions", TABLE, key=KEY)
-    where = str(mistake(home, "", TABLE, key=KEY)).removesuffix(": ")
+        raise file.mistake((TABLE, KEY), f"'{KEY}' is a list of regular expressions")
+    where = str(file.mistake((TABLE, KEY), "")).removesuffix(": ")
     return compile_patterns([*texts, *((text, f"{where}, pattern {n}") for n, text in enumerate(listed, 1))])
 
 

@@ -16,7 +16,9 @@ class CurrentRules:
         """Look for the configuration file where the environment says, or in HOME."""
         self.path = config.config_file(home)
         is_named = self.path != home / config.CONFIG_NAME
-        self._file = FollowedFile(self.path, read_rules, NO_RULES, ConfigFileError, "your rules", is_needed=is_named)
+        self._file = FollowedFile(
+            self.path, read_rules, lambda: NO_RULES, ConfigFileError, "your rules", is_needed=is_named
+        )
 
     def rules(self) -> Rules:
         """The rules as of now."""

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from llmtrace.simulator.anthropic_api import AnthropicProtocol
 from llmtrace.simulator.anthropic_errors import find_problem
-from llmtrace.simulator.ledger import ANTHROPIC, Ledger, Use
+from llmtrace.simulator.ledger import ANTHROPIC, Use
 from llmtrace.simulator.protocol import JSON, Asked, Problem, Reply, Request
-from llmtrace.simulator.reports import PAGES, Field, Question, Refused, Shape, read_question
+from llmtrace.simulator.reports import PAGES, Field, Question, Refused, Report, Shape, read_question
 
 ADMIN_KEY = "sk-ant-admin"
 TOKEN_TYPES = {
@@ -42,20 +42,8 @@ def _tier(use: Use) -> str:
     return "batch" if use.is_batch else use.tier
 
 
-class _Report(AnthropicProtocol):
-    """What the reports have in common: the key, the period and the page."""
-
-    speaks = False
-    streams = False
-    shape: ClassVar[Shape]
-
-    def __init__(self, ledger: Ledger) -> None:
-        """Report what is in LEDGER."""
-        self._ledger = ledger
-
-    def serves(self, method: str, path: str) -> bool:
-        """Whether a request of METHOD to PATH is for this report."""
-        return method == "GET" and path.endswith(self.suffixes)
+class _Report(Report, AnthropicProtocol):
+    """What the reports have in common: the key and the page."""
 
     def refuse(self, asked: Asked) -> Problem | None:
         """Why a request is not answered, if so."""
@@ -78,10 +66,6 @@ class _Report(AnthropicProtocol):
             for start, end, uses in buckets
         ]
         return Reply({"data": data, "has_more": page is not None, "next_page": page})
-
-    def results(self, question: Question, uses: list[Use]) -> list[JSON]:
-        """The results of a bucket with USES."""
-        raise NotImplementedError
 
 
 class UsageReport(_Report):

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from llmtrace.simulator.ledger import OPENAI, Ledger, Use
+from llmtrace.simulator.ledger import OPENAI, Use
 from llmtrace.simulator.openai_api import OpenAIProtocol
 from llmtrace.simulator.openai_errors import INVALID, refuse_unauthorized
 from llmtrace.simulator.protocol import JSON, Asked, Problem, Reply, Request
-from llmtrace.simulator.reports import PAGES, Field, Question, Refused, Shape, read_question
+from llmtrace.simulator.reports import PAGES, Field, Question, Refused, Report, Shape, read_question
 
 ADMIN_KEY = "sk-admin-"
 SCOPE_PROBLEM = "You have insufficient permissions for this operation. Missing scopes: api.usage.read."
@@ -27,20 +27,8 @@ def _parse(text: str) -> datetime:
     return datetime.fromtimestamp(int(text), UTC)
 
 
-class _Report(OpenAIProtocol):
-    """What the reports have in common: the key, the period and the page."""
-
-    speaks = False
-    streams = False
-    shape: ClassVar[Shape]
-
-    def __init__(self, ledger: Ledger) -> None:
-        """Report what is in LEDGER."""
-        self._ledger = ledger
-
-    def serves(self, method: str, path: str) -> bool:
-        """Whether a request of METHOD to PATH is for this report."""
-        return method == "GET" and path.endswith(self.suffixes)
+class _Report(Report, OpenAIProtocol):
+    """What the reports have in common: the key and the page."""
 
     def refuse(self, asked: Asked) -> Problem | None:
         """Why a request is not answered, if so."""
@@ -68,10 +56,6 @@ class _Report(OpenAIProtocol):
             for start, end, uses in buckets
         ]
         return Reply({"object": "page", "data": data, "has_more": page is not None, "next_page": page})
-
-    def results(self, question: Question, uses: list[Use]) -> list[JSON]:
-        """The results of a bucket with USES."""
-        raise NotImplementedError
 
 
 class CompletionsUsage(_Report):

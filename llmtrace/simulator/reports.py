@@ -1,13 +1,14 @@
 """What a report of an admin API is asked for: a period cut into buckets, groups, filters and a page."""
 
+from abc import abstractmethod
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from llmtrace.simulator.ledger import Use
-from llmtrace.simulator.protocol import Asked
+from llmtrace.simulator.ledger import Ledger, Use
+from llmtrace.simulator.protocol import JSON, Asked, Protocol
 
 WIDTHS: Mapping[str, timedelta] = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 # The usual and the greatest number of buckets on a page, by their width.
@@ -68,6 +69,26 @@ class Question:
         for use in uses:
             found.setdefault(tuple(read(use) for read in self.groups.values()), []).append(use)
         return [(dict(zip(self.groups, values, strict=True)), group) for values, group in found.items()]
+
+
+class Report(Protocol):
+    """A report of an organization: what is in a ledger, by buckets of time."""
+
+    speaks = False
+    streams = False
+    shape: ClassVar[Shape]
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Report what is in LEDGER."""
+        self._ledger = ledger
+
+    def serves(self, method: str, path: str) -> bool:
+        """Whether a request of METHOD to PATH is for this report."""
+        return method == "GET" and path.endswith(self.suffixes)
+
+    @abstractmethod
+    def results(self, question: Question, uses: list[Use]) -> list[JSON]:
+        """The results of a bucket with USES."""
 
 
 def read_question(shape: Shape, asked: Asked) -> Question:

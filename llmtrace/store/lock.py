@@ -5,7 +5,6 @@ where it answers; it means nothing while nobody holds the lock.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmtrace.errors import StoreLocked
+from llmtrace.journal.locks import is_locked, try_lock
 from llmtrace.journal.writer import make_private
 
 POLL_S = 0.05
@@ -53,11 +53,8 @@ class OwnerLock:
             OSError: its folder cannot be written.
         """
         make_private(self._path.parent)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
+        fd = try_lock(self._path)
+        if fd is None:
             return False
         self._fd = fd
         _held.add(self)
@@ -120,11 +117,9 @@ def read_owner(db: Path) -> Owner | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if not is_locked(fd):
             return None
-        except BlockingIOError:
-            data = _parse(os.pread(fd, 4096, 0))
+        data = _parse(os.pread(fd, 4096, 0))
     finally:
         os.close(fd)
     return Owner(data.get("pid"), data.get("kind"), data.get("url"), data.get("token_file"))

@@ -36,7 +36,8 @@ import llmtrace
 from llmtrace.instrument import invocation, quiet
 
 # Bodies name old models and methods, about which the SDKs warn.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# The first of them makes all calls, which takes minutes on a busy machine.
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(300)]
 
 # When all calls are made: prices are dated, and the expected costs are those of this day.
 CALLED_AT = datetime(2026, 11, 20, 12)

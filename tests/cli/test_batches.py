@@ -3,33 +3,12 @@
 import json
 from pathlib import Path
 
-from batching import haiku_requests
+from batching import read, submit
 from commands import llmtrace_here as command
-from surface import make_anthropic
 
-import llmtrace
 from llmtrace.simulator import Simulator
 
 PENDING = "3 batch requests pending: priced when their results are read"
-
-
-def submit(simulator: Simulator, home: Path) -> str:
-    llmtrace.instrument(home=home)
-    with make_anthropic(simulator, False) as client, llmtrace.feature("nightly"):
-        id_ = client.messages.batches.create(requests=haiku_requests(3)).id
-    assert llmtrace.flush(5.0)
-    return str(id_)
-
-
-def read(simulator: Simulator, id_: str, number: int) -> None:
-    with make_anthropic(simulator, False) as client:
-        while client.messages.batches.retrieve(id_).processing_status != "ended":
-            pass
-        results = client.messages.batches.results(id_)
-        for _ in range(number):
-            next(results)
-        results.close()
-    assert llmtrace.flush(5.0)
 
 
 def report(home: Path, *options: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from calling import OPENAI, make_clients
-from commands import llmtrace as command
+from commands import llmtrace_here as command
 
 import llmtrace
 from llmtrace.budgets.budget import make_budget

@@ -1,4 +1,4 @@
-"""The command line as people run it, in processes of their own."""
+"""The command line as people run it: what it answers, and each command in a process of its own."""
 
 import json
 import os
@@ -12,25 +12,13 @@ from typing import Any
 
 import click
 import pytest
+from commands import llmtrace, llmtrace_here
 from samples import NOON, make_call, ns
 
 from llmtrace.cli import COMMANDS, cli
 from llmtrace.demo.seed import write_calls
 from llmtrace.model import Request, Response, Usage
 from llmtrace.rendering import REPORT_KEYS
-
-
-def llmtrace(*arguments: str, home: Path, columns: int = 120, **environment: str) -> "subprocess.CompletedProcess[str]":
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "LLMTRACE_HOME": str(home),
-        "COLUMNS": str(columns),
-        **environment,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "llmtrace", *arguments], capture_output=True, text=True, timeout=60, env=env, check=False
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +38,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def report(home: Path, *arguments: str) -> dict[str, Any]:
-    done = llmtrace("report", "--json", *arguments, home=home)
+    done = llmtrace_here("report", "--json", *arguments, home=home)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -175,10 +163,32 @@ def test_doctor_accounts_for_every_span(filled: Path) -> None:
 def test_errors_say_what_is_wrong_and_set_the_exit_code(
     arguments: list[str], code: int, message: str, filled: Path
 ) -> None:
-    done = llmtrace(*arguments, home=filled)
+    done = llmtrace_here(*arguments, home=filled)
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "report --json",
+        "query SELECT+feature+FROM+calls",
+        "doctor --json",
+        "explain 0000000000000001",
+        "export --format csv --out -",
+        "prices show gpt-4o",
+        "budget",
+        "rules list",
+        "repot",
+    ],
+)
+def test_a_command_says_in_a_process_of_its_own_what_it_says_in_this_one(arguments: str, filled: Path) -> None:
+    words = [word.replace("+", " ") for word in arguments.split()]
+    alone, here = llmtrace(*words, home=filled), llmtrace_here(*words, home=filled)
+    assert (alone.returncode, alone.stdout) == (here.returncode, here.stdout)
+    assert alone.stdout or alone.returncode == 2
+    assert alone.stderr.splitlines()[-1:] == here.stderr.splitlines()[-1:]
 
 
 def test_a_database_of_its_own_place(filled: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from answering import Served
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from samples import make_call
 
 from llmtrace import connect

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 
 from llmtrace.pricing import load_book
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from answering import Served
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from samples import make_call
 
 from llmtrace.demo.seed import write_calls

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from answering import Served
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from foreign_spans import otel_new
 from samples import make_call
 

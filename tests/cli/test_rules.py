@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import llmtrace
+from commands import llmtrace_here as llmtrace
 from samples import make_call
 from serving import serve
 
@@ -57,6 +57,7 @@ def test_the_way_from_untagged_to_named_and_back(mine: Path) -> None:
     assert changed["changed_usd"] == "0.010500000000"
 
 
+@pytest.mark.expects_warning
 def test_a_file_with_a_mistake_is_told_and_applied_by_nobody(mine: Path) -> None:
     (mine / "llmtrace.toml").write_text(RULES + '[[rules]]\nfeature = 3\nroute = "/x"\n')
     checked = llmtrace("rules", "check", home=mine)

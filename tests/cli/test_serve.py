@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Sidecar, in_threads, make_payload, serve, settled
+from serving import in_threads, kill_under_load, make_payload, serve, settled
 
 from llmtrace.store.lock import read_owner
 
@@ -124,25 +124,7 @@ def test_it_stops_under_load_and_everything_acknowledged_is_stored(home: Path, n
 
 
 def test_killed_under_load_every_acknowledged_span_is_stored_once(home: Path) -> None:
-    acknowledged: list[int] = []
-    for round_number in range(3):
-        sidecar = Sidecar(home)
-
-        def send(thread: int, sidecar: Sidecar = sidecar, base: int = round_number * 10_000_000) -> None:
-            for i in range(100_000):
-                span = base + thread * 100_000 + i + 1
-                try:
-                    if sidecar.send(make_payload(span))[0] == 200:
-                        acknowledged.append(span)
-                except Exception:
-                    return
-
-        def kill(thread: int, sidecar: Sidecar = sidecar) -> None:
-            time.sleep(0.7)
-            sidecar.process.kill()
-
-        assert in_threads(5, lambda n: kill(n) if n == 0 else send(n)) == []
-        sidecar.process.communicate()
+    acknowledged = kill_under_load(home, [0.7] * 3)
     with serve(home) as again:
         figures = again.settled(len(acknowledged))
     assert figures["ended"] == figures["stored"] + sum(figures["dropped"].values())

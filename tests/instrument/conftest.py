@@ -1,10 +1,15 @@
 """Fixtures of the tests of capture."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import calling
 import pytest
+from batching import ANTHROPIC_USAGE, OPENAI_USAGE
+
+import llmtrace
+from llmtrace.simulator import Simulator
 
 
 @pytest.fixture
@@ -21,3 +26,12 @@ def close_clients(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     for clients in made:
         clients.openai.close()
         clients.anthropic.close()
+
+
+@pytest.fixture
+def sim(simulator: Simulator, home: Path) -> Iterator[Simulator]:
+    """Providers whose batches cost what `batching` says, and llmtrace switched on."""
+    simulator.fix_usage("gpt-4o", OPENAI_USAGE)
+    simulator.fix_usage("claude-haiku-4-5", ANTHROPIC_USAGE)
+    llmtrace.instrument(home=home, service_name="jobs")
+    yield simulator

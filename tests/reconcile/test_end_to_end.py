@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from commands import llmtrace as command
+from commands import llmtrace_here as command
 
 import llmtrace
 from llmtrace.simulator import Fault, Simulator

@@ -1,7 +1,6 @@
 """The real Anthropic SDK's server tools, token counts and older completions against the simulator."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -19,27 +18,15 @@ SHELL: Any = {"type": "code_execution_20250825", "name": "code_execution"}
 PROMPT = "\n\nHuman: Why?\n\nAssistant:"
 
 
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with Simulator(seed=7) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def client(sim: Simulator) -> Iterator[Anthropic]:
-    with Anthropic(base_url=sim.anthropic_base_url, api_key="any", max_retries=0) as client:
-        yield client
-
-
-def complete(client: Anthropic, **body: Any) -> Any:
+def complete(claude: Anthropic, **body: Any) -> Any:
     """A text completion, for which the SDK has no method any more."""
     asked = {"model": "claude-2.1", "prompt": PROMPT, "max_tokens_to_sample": 50, **body}
-    return client.post("/v1/complete", cast_to=object, body=asked)
+    return claude.post("/v1/complete", cast_to=object, body=asked)
 
 
-def test_a_search_is_in_the_content_and_counted(client: Anthropic, sim: Simulator) -> None:
-    plain = client.messages.create(**ASK)
-    message = client.messages.create(**ASK, tools=[SEARCH, FETCH])
+def test_a_search_is_in_the_content_and_counted(claude: Anthropic, sim: Simulator) -> None:
+    plain = claude.messages.create(**ASK)
+    message = claude.messages.create(**ASK, tools=[SEARCH, FETCH])
     assert [block.type for block in message.content] == [
         "server_tool_use",
         "web_search_tool_result",
@@ -58,8 +45,8 @@ def test_a_search_is_in_the_content_and_counted(client: Anthropic, sim: Simulato
 
 
 @pytest.mark.parametrize(("tool", "name"), [(PYTHON, "code_execution"), (SHELL, "bash_code_execution")], ids=str)
-def test_code_runs_in_a_container_and_is_not_counted_as_a_search(tool: Any, name: str, client: Anthropic) -> None:
-    message = client.messages.create(**ASK, tools=[tool])
+def test_code_runs_in_a_container_and_is_not_counted_as_a_search(tool: Any, name: str, claude: Anthropic) -> None:
+    message = claude.messages.create(**ASK, tools=[tool])
     assert [block.type for block in message.content] == ["server_tool_use", f"{name}_tool_result", "text"]
     assert message.container is not None
     assert message.container.id.startswith("container_")
@@ -68,10 +55,10 @@ def test_code_runs_in_a_container_and_is_not_counted_as_a_search(tool: Any, name
     assert (used.web_search_requests, used.web_fetch_requests) == (0, 0)
 
 
-def test_a_stream_gives_the_same_message_and_counts_what_it_found_at_the_end(client: Anthropic) -> None:
+def test_a_stream_gives_the_same_message_and_counts_what_it_found_at_the_end(claude: Anthropic) -> None:
     tools = [SEARCH, SHELL]
-    whole = client.messages.create(**ASK, tools=tools, thinking={"type": "adaptive"})
-    with client.messages.stream(**ASK, tools=tools, thinking={"type": "adaptive"}) as stream:
+    whole = claude.messages.create(**ASK, tools=tools, thinking={"type": "adaptive"})
+    with claude.messages.stream(**ASK, tools=tools, thinking={"type": "adaptive"}) as stream:
         events = list(stream)
         final = stream.get_final_message()
     assert [block.type for block in final.content] == [block.type for block in whole.content]
@@ -85,36 +72,36 @@ def test_a_stream_gives_the_same_message_and_counts_what_it_found_at_the_end(cli
     assert {"signature_delta", "citations_delta", "input_json_delta", "text_delta", "thinking_delta"} <= deltas
 
 
-def test_a_turn_can_pause_and_be_continued(client: Anthropic, sim: Simulator) -> None:
+def test_a_turn_can_pause_and_be_continued(claude: Anthropic, sim: Simulator) -> None:
     sim.answer("So far", finish_reason="pause_turn")
-    paused = client.messages.create(**ASK, tools=[SEARCH])
+    paused = claude.messages.create(**ASK, tools=[SEARCH])
     assert paused.stop_reason == "pause_turn"
     history: Any = [*HELLO, {"role": "assistant", "content": paused.content}]
-    done = client.messages.create(**{**ASK, "messages": history}, tools=[SEARCH])
+    done = claude.messages.create(**{**ASK, "messages": history}, tools=[SEARCH])
     assert (done.stop_reason, done.usage.server_tool_use) == ("end_turn", None)
 
 
-def test_a_refusal_names_its_category(client: Anthropic, sim: Simulator) -> None:
+def test_a_refusal_names_its_category(claude: Anthropic, sim: Simulator) -> None:
     sim.answer(refusal="No.", refusal_category="bio", times=2)
-    refused = client.messages.create(**ASK)
-    with client.messages.stream(**ASK) as stream:
+    refused = claude.messages.create(**ASK)
+    with claude.messages.stream(**ASK) as stream:
         streamed = stream.get_final_message()
     for message in (refused, streamed):
         assert message.stop_details is not None
         assert (message.stop_reason, message.stop_details.category) == ("refusal", "bio")
 
 
-def test_counting_is_free_and_agrees_with_the_bill(client: Anthropic, sim: Simulator) -> None:
-    counted = client.messages.count_tokens(model="claude-sonnet-4-6", messages=HELLO, system="Be brief.")
-    billed = client.messages.create(**ASK, system="Be brief.").usage
+def test_counting_is_free_and_agrees_with_the_bill(claude: Anthropic, sim: Simulator) -> None:
+    counted = claude.messages.count_tokens(model="claude-sonnet-4-6", messages=HELLO, system="Be brief.")
+    billed = claude.messages.create(**ASK, system="Be brief.").usage
     assert counted.input_tokens == billed.input_tokens
-    assert client.beta.messages.count_tokens(model="claude-sonnet-4-6", messages=HELLO).input_tokens > 0
+    assert claude.beta.messages.count_tokens(model="claude-sonnet-4-6", messages=HELLO).input_tokens > 0
     assert [record.usage is None for record in sim.requests] == [True, False, True]
 
 
-def test_an_older_completion_tells_no_usage(client: Anthropic, sim: Simulator) -> None:
+def test_an_older_completion_tells_no_usage(claude: Anthropic, sim: Simulator) -> None:
     sim.answer("Because of the tide.\n\nHuman: really?")
-    whole = complete(client)
+    whole = complete(claude)
     assert (whole["completion"], whole["stop_reason"], whole["stop"]) == (
         "Because of the tide.",
         "stop_sequence",
@@ -122,13 +109,13 @@ def test_an_older_completion_tells_no_usage(client: Anthropic, sim: Simulator) -
     )
     (record,) = sim.requests
     assert (record.response_id, record.usage, record.usage_delivered) == (whole["id"], None, False)
-    assert complete(client, max_tokens_to_sample=2)["stop_reason"] == "max_tokens"
+    assert complete(claude, max_tokens_to_sample=2)["stop_reason"] == "max_tokens"
 
 
-def test_an_older_completion_is_streamed_in_pieces_with_a_ping(client: Anthropic, sim: Simulator) -> None:
+def test_an_older_completion_is_streamed_in_pieces_with_a_ping(claude: Anthropic, sim: Simulator) -> None:
     body = {"model": "claude-2.1", "prompt": PROMPT, "max_tokens_to_sample": 50, "stream": True}
-    whole = complete(client)
-    raw = client._client.post(f"{sim.url}/v1/complete", json=body, headers={"x-api-key": "k"})
+    whole = complete(claude)
+    raw = claude._client.post(f"{sim.url}/v1/complete", json=body, headers={"x-api-key": "k"})
     events = [json.loads(line.removeprefix("data: ")) for line in raw.text.splitlines() if line.startswith("data: ")]
     assert {event["type"] for event in events} == {"completion", "ping"}
     pieces = [event for event in events if event["type"] == "completion"]
@@ -138,13 +125,13 @@ def test_an_older_completion_is_streamed_in_pieces_with_a_ping(client: Anthropic
 
 
 @pytest.mark.parametrize("name", ["model", "prompt", "max_tokens_to_sample"])
-def test_an_older_completion_needs_its_fields(name: str, client: Anthropic) -> None:
+def test_an_older_completion_needs_its_fields(name: str, claude: Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match=name):
-        complete(client, **{name: None})
+        complete(claude, **{name: None})
 
 
 @pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/complete"])
-def test_faults_happen_here_too(path: str, client: Anthropic, sim: Simulator) -> None:
+def test_faults_happen_here_too(path: str, claude: Anthropic, sim: Simulator) -> None:
     body = {"model": "claude-2.1", "messages": HELLO, "prompt": PROMPT, "max_tokens_to_sample": 9}
     for fault, error in (
         (Fault.status(429), anthropic.RateLimitError),
@@ -154,20 +141,20 @@ def test_faults_happen_here_too(path: str, client: Anthropic, sim: Simulator) ->
     ):
         sim.fault(fault)
         with pytest.raises(error):
-            client.post(path, cast_to=object, body=body)
+            claude.post(path, cast_to=object, body=body)
     sim.fault(Fault.hang())
     with pytest.raises(anthropic.APITimeoutError):
-        client.post(path, cast_to=object, body=body, options={"timeout": 0.2})
-    assert client.post(path, cast_to=object, body=body)
+        claude.post(path, cast_to=object, body=body, options={"timeout": 0.2})
+    assert claude.post(path, cast_to=object, body=body)
 
 
 def test_answers_are_gzipped_for_clients_that_accept_it() -> None:
-    with Simulator(seed=7, compress=True) as sim, Anthropic(base_url=sim.anthropic_base_url, api_key="k") as client:
-        raw = client.messages.with_raw_response.create(**ASK)
+    with Simulator(seed=7, compress=True) as sim, Anthropic(base_url=sim.anthropic_base_url, api_key="k") as claude:
+        raw = claude.messages.with_raw_response.create(**ASK)
         assert raw.headers["content-encoding"] == "gzip"
         assert raw.parse().content
-        with client.messages.stream(**ASK) as stream:
+        with claude.messages.stream(**ASK) as stream:
             assert stream.get_final_message().usage == raw.parse().usage
             assert stream.response.headers["content-encoding"] == "gzip"
-        plain = client.messages.with_raw_response.create(**ASK, extra_headers={"accept-encoding": "identity"})
+        plain = claude.messages.with_raw_response.create(**ASK, extra_headers={"accept-encoding": "identity"})
         assert "content-encoding" not in plain.headers

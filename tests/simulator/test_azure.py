@@ -15,12 +15,6 @@ VERSION = "2024-10-21"
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with Simulator(seed=7) as simulator:
-        yield simulator
-
-
-@pytest.fixture
 def client(sim: Simulator) -> Iterator[AzureOpenAI]:
     with AzureOpenAI(azure_endpoint=sim.azure_endpoint, api_key="k", api_version=VERSION, max_retries=0) as client:
         yield client

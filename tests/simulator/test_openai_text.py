@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -17,20 +16,8 @@ SMALL = "text-embedding-3-small"
 INSTRUCT = "gpt-3.5-turbo-instruct"
 
 
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with Simulator(seed=7) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def client(sim: Simulator) -> Iterator[OpenAI]:
-    with OpenAI(base_url=sim.openai_base_url, api_key="any", max_retries=0) as client:
-        yield client
-
-
-def test_embeddings_are_vectors_of_length_one_and_the_same_for_the_same_text(client: OpenAI, sim: Simulator) -> None:
-    first, second, again = client.embeddings.create(model=SMALL, input=["harbour", "night", "harbour"]).data
+def test_embeddings_are_vectors_of_length_one_and_the_same_for_the_same_text(gpt: OpenAI, sim: Simulator) -> None:
+    first, second, again = gpt.embeddings.create(model=SMALL, input=["harbour", "night", "harbour"]).data
     assert (len(first.embedding), second.index) == (1536, 1)
     assert math.hypot(*first.embedding) == pytest.approx(1.0, abs=1e-5)
     assert first.embedding == again.embedding != second.embedding
@@ -38,34 +25,34 @@ def test_embeddings_are_vectors_of_length_one_and_the_same_for_the_same_text(cli
     assert sim.requests[-1].usage_delivered
 
 
-def test_both_encodings_say_the_same(client: OpenAI) -> None:
+def test_both_encodings_say_the_same(gpt: OpenAI) -> None:
     body: Any = {"model": SMALL, "input": "night", "dimensions": 8}
-    packed: Any = client.post("/embeddings", cast_to=object, body={**body, "encoding_format": "base64"})
-    listed = client.embeddings.create(**body, encoding_format="float").data[0].embedding
+    packed: Any = gpt.post("/embeddings", cast_to=object, body={**body, "encoding_format": "base64"})
+    listed = gpt.embeddings.create(**body, encoding_format="float").data[0].embedding
     assert list(struct.unpack("<8f", base64.b64decode(packed["data"][0]["embedding"]))) == listed
-    assert client.embeddings.create(**body).data[0].embedding == listed
+    assert gpt.embeddings.create(**body).data[0].embedding == listed
 
 
-def test_lists_of_tokens_are_counted_as_such(client: OpenAI) -> None:
-    assert client.embeddings.create(model=SMALL, input=[1, 2, 3]).usage.prompt_tokens == 3
-    assert len(client.embeddings.create(model=SMALL, input=[[1, 2], [3]]).data) == 2
-    assert len(client.embeddings.create(model="text-embedding-3-large", input="x").data[0].embedding) == 3072
+def test_lists_of_tokens_are_counted_as_such(gpt: OpenAI) -> None:
+    assert gpt.embeddings.create(model=SMALL, input=[1, 2, 3]).usage.prompt_tokens == 3
+    assert len(gpt.embeddings.create(model=SMALL, input=[[1, 2], [3]]).data) == 2
+    assert len(gpt.embeddings.create(model="text-embedding-3-large", input="x").data[0].embedding) == 3072
 
 
 @pytest.mark.parametrize("body", [{"input": []}, {"input": ""}, {"input": "x", "dimensions": 0}], ids=str)
-def test_embeddings_of_nothing_are_refused(body: Any, client: OpenAI) -> None:
+def test_embeddings_of_nothing_are_refused(body: Any, gpt: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError):
-        client.embeddings.create(model=SMALL, **body)
+        gpt.embeddings.create(model=SMALL, **body)
 
 
-def test_a_request_for_a_stream_of_embeddings_gets_a_whole_answer(client: OpenAI) -> None:
+def test_a_request_for_a_stream_of_embeddings_gets_a_whole_answer(gpt: OpenAI) -> None:
     body = {"model": SMALL, "input": "x", "stream": True}
-    answer: Any = client.post("/embeddings", cast_to=object, body=body)
+    answer: Any = gpt.post("/embeddings", cast_to=object, body=body)
     assert answer["object"] == "list"
 
 
-def test_every_drawn_completion_is_counted_and_the_best_are_told(client: OpenAI, sim: Simulator) -> None:
-    completion = client.completions.create(model=INSTRUCT, prompt=["Once", "Twice"], n=2, best_of=3, echo=True)
+def test_every_drawn_completion_is_counted_and_the_best_are_told(gpt: OpenAI, sim: Simulator) -> None:
+    completion = gpt.completions.create(model=INSTRUCT, prompt=["Once", "Twice"], n=2, best_of=3, echo=True)
     assert [choice.index for choice in completion.choices] == [0, 1, 2, 3]
     assert [
         choice.text.startswith(p) for choice, p in zip(completion.choices, ["Once"] * 2 + ["Twice"] * 2, strict=True)
@@ -76,10 +63,10 @@ def test_every_drawn_completion_is_counted_and_the_best_are_told(client: OpenAI,
     assert (sim.requests[-1].response_id, completion.object) == (completion.id, "text_completion")
 
 
-def test_a_streamed_completion_says_what_the_whole_says(client: OpenAI) -> None:
+def test_a_streamed_completion_says_what_the_whole_says(gpt: OpenAI) -> None:
     body: Any = {"model": INSTRUCT, "prompt": "Once", "n": 2, "max_tokens": 40}
-    whole = client.completions.create(**body)
-    chunks = list(client.completions.create(**body, stream=True, stream_options={"include_usage": True}))
+    whole = gpt.completions.create(**body)
+    chunks = list(gpt.completions.create(**body, stream=True, stream_options={"include_usage": True}))
     texts = ["", ""]
     for chunk in chunks[:-1]:
         assert chunk.usage is None
@@ -88,8 +75,8 @@ def test_a_streamed_completion_says_what_the_whole_says(client: OpenAI) -> None:
     assert (chunks[-1].choices, chunks[-1].usage) == ([], whole.usage)
 
 
-def test_a_stream_has_no_usage_unless_it_was_asked_for(client: OpenAI, sim: Simulator) -> None:
-    create = client.completions.with_streaming_response.create
+def test_a_stream_has_no_usage_unless_it_was_asked_for(gpt: OpenAI, sim: Simulator) -> None:
+    create = gpt.completions.with_streaming_response.create
     with create(model=INSTRUCT, prompt="Once", stream=True) as response:
         lines = [line for line in response.iter_lines() if line]
     assert lines[-1] == "data: [DONE]"
@@ -97,20 +84,20 @@ def test_a_stream_has_no_usage_unless_it_was_asked_for(client: OpenAI, sim: Simu
     assert not sim.requests[-1].usage_delivered
 
 
-def test_a_stop_sequence_and_a_dictated_text_end_with_stop(client: OpenAI, sim: Simulator) -> None:
+def test_a_stop_sequence_and_a_dictated_text_end_with_stop(gpt: OpenAI, sim: Simulator) -> None:
     sim.answer("one two three")
-    choice = client.completions.create(model=INSTRUCT, prompt="Count", stop=" three").choices[0]
+    choice = gpt.completions.create(model=INSTRUCT, prompt="Count", stop=" three").choices[0]
     assert (choice.text, choice.finish_reason) == ("one two", "stop")
 
 
 @pytest.mark.parametrize("body", [{"n": 3, "best_of": 2}, {"best_of": 2, "stream": True}, {"max_tokens": 0}], ids=str)
-def test_choices_that_contradict_each_other_are_refused(body: Any, client: OpenAI) -> None:
+def test_choices_that_contradict_each_other_are_refused(body: Any, gpt: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError):
-        client.completions.create(model=INSTRUCT, prompt="x", **body)
+        gpt.completions.create(model=INSTRUCT, prompt="x", **body)
 
 
 @pytest.mark.parametrize("path", ["/embeddings", "/completions"])
-def test_faults_happen_here_too(path: str, client: OpenAI, sim: Simulator) -> None:
+def test_faults_happen_here_too(path: str, gpt: OpenAI, sim: Simulator) -> None:
     body = {"model": SMALL, "input": "x", "prompt": "x"}
     for fault, error in (
         (Fault.status(429), openai.RateLimitError),
@@ -120,8 +107,8 @@ def test_faults_happen_here_too(path: str, client: OpenAI, sim: Simulator) -> No
     ):
         sim.fault(fault)
         with pytest.raises(error):
-            client.post(path, cast_to=object, body=body)
+            gpt.post(path, cast_to=object, body=body)
     sim.fault(Fault.hang())
     with pytest.raises(openai.APITimeoutError):
-        client.post(path, cast_to=object, body=body, options={"timeout": 0.2})
-    assert client.post(path, cast_to=object, body=body)
+        gpt.post(path, cast_to=object, body=body, options={"timeout": 0.2})
+    assert gpt.post(path, cast_to=object, body=body)

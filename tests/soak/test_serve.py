@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Sidecar, in_threads, make_payload, serve, settled
+from serving import Sidecar, kill_under_load, serve, settled
 
 import llmtrace
 from llmtrace.journal import journal_folder, read_counters
@@ -51,25 +51,7 @@ def query(home: Path, sql: str) -> list[dict[str, Any]]:
 @pytest.mark.timeout(600)
 def test_twenty_kills_of_a_sidecar_lose_no_acknowledged_span(home: Path) -> None:
     rng = random.Random(20261121)
-    acknowledged: list[int] = []
-    for round_number in range(20):
-        sidecar = Sidecar(home)
-
-        def send(thread: int, sidecar: Sidecar = sidecar, base: int = round_number * 10_000_000) -> None:
-            for i in range(100_000):
-                span = base + thread * 100_000 + i + 1
-                try:
-                    if sidecar.send(make_payload(span))[0] == 200:
-                        acknowledged.append(span)
-                except Exception:
-                    return
-
-        def kill(thread: int, sidecar: Sidecar = sidecar) -> None:
-            time.sleep(rng.uniform(0.2, 1.5))
-            sidecar.process.kill()
-
-        assert in_threads(5, lambda n: kill(n) if n == 0 else send(n)) == []
-        sidecar.process.communicate()
+    acknowledged = kill_under_load(home, [rng.uniform(0.2, 1.5) for _ in range(20)])
     figures = settled(lambda: doctor(home), len(acknowledged))
     assert figures["ended"] == figures["stored"] + sum(figures["dropped"].values())
     assert figures["dropped"] == {}
