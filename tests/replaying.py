@@ -4,7 +4,9 @@ import functools
 import gzip
 import http.server
 import inspect
+import logging
 import threading
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +73,27 @@ FILES: Mapping[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
+class Sending:
+    """How a body is sent: where it is cut (None: at even sizes), how it is encoded, and whether its length is told."""
+
+    cuts: tuple[int, ...] | None = None
+    encoding: str | None = None
+    has_length: bool = False
+
+    def split(self, body: bytes, piece_bytes: int) -> Iterator[bytes]:
+        """BODY in pieces, none of them empty."""
+        cuts = self.cuts if self.cuts is not None else range(piece_bytes, len(body), piece_bytes)
+        start = 0
+        for cut in (*cuts, len(body)):
+            if start < cut <= len(body):
+                yield body[start:cut]
+                start = cut
+
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+@dataclass(frozen=True)
 class Row:
     """One exchange: the operation that it calls, what is sent, and what the server answers.
 
@@ -89,6 +112,7 @@ class Row:
     response_id: str | None = None
     expect: dict[str, Any] = field(default_factory=dict)
     breaks: bool = False
+    sent: Sending = Sending()
 
 
 @contextmanager
@@ -105,13 +129,19 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False, piece_bytes: int
             self.send_response(row.status)
             for name, value in row.headers.items():
                 self.send_header(name, value)
-            body = gzip.compress(row.body) if compressed else row.body
-            if compressed:
-                self.send_header("content-encoding", "gzip")
+            encoding = "gzip" if compressed else row.sent.encoding
+            body = ENCODINGS[encoding](row.body) if encoding else row.body
+            if encoding:
+                self.send_header("content-encoding", encoding)
+            if row.sent.has_length:
+                self.send_header("content-length", str(len(body) + (1 if row.breaks else 0)))
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = row.breaks
+                return
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            for start in range(0, len(body), piece_bytes):
-                piece = body[start : start + piece_bytes]
+            for piece in row.sent.split(body, piece_bytes):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             if row.breaks:
                 self.close_connection = True
@@ -348,3 +378,17 @@ def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
     for call in connect(home=home).sql(latest).to_pylist():
         found.setdefault(call["feature"], []).append(call)
     return found
+
+
+@contextmanager
+def captured_log() -> Iterator[list[str]]:
+    """What llmtrace logs meanwhile."""
+    messages: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: messages.append(logging.Formatter().format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("llmtrace")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)

@@ -95,7 +95,7 @@ class InteractionFold:
     @property
     def complete(self) -> bool:
         """Whether the model finished its answer."""
-        return self._last.get("status") in OVER
+        return as_text(self._last.get("status")) in OVER
 
     @property
     def usage_complete(self) -> bool:
