@@ -105,6 +105,9 @@ class Natives:
         if self.is_async:
             client = client.aio
         headers, body = {ROW_HEADER: row.id}, dict(row.request)
+        if row.operation == "interact_fetch":
+            told = {"stream": True} if row.streaming else {}
+            return client.interactions.get, {"id": body["id"], **told, "extra_headers": headers}
         if row.operation == "interact":
             known = {k: body.pop(k) for k in ("input", "model", "agent", "stream") if k in body}
             return client.interactions.create, {**known, "extra_headers": headers, "extra_body": body or None}

@@ -148,7 +148,7 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False, piece_bytes: int
             else:
                 self.wfile.write(b"0\r\n\r\n")
 
-        do_GET = do_POST
+        do_GET = do_DELETE = do_PATCH = do_POST
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return "Sat, 21 Nov 2026 12:00:00 GMT"  # some errors show the headers
@@ -180,17 +180,20 @@ class Caller:
         """Make one client per provider, all of them for the server at ADDRESS."""
         options: dict[str, Any] = {"api_key": "k", "max_retries": 0}
         azure = {**options, "azure_endpoint": address, "api_version": "2025-04-01-preview"}
+        vertex = {"region": "us-east5", "project_id": "p", "access_token": "t", "base_url": address, "max_retries": 0}
         self.clients: dict[str, Any] = (
             {
                 "openai": openai.AsyncOpenAI(base_url=f"{address}/v1", **options),
                 "azure_openai": openai.AsyncAzureOpenAI(**azure),
                 "anthropic": anthropic.AsyncAnthropic(base_url=address, **options),
+                "vertex_anthropic": anthropic.AsyncAnthropicVertex(**vertex),
             }
             if is_async
             else {
                 "openai": openai.OpenAI(base_url=f"{address}/v1", **options),
                 "azure_openai": openai.AzureOpenAI(**azure),
                 "anthropic": anthropic.Anthropic(base_url=address, **options),
+                "vertex_anthropic": anthropic.AnthropicVertex(**vertex),
             }
         )
 

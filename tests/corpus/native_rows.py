@@ -20,6 +20,7 @@ PROVIDERS = {
 OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "gemini": (
         (r"/interactions$", "interact"),
+        (r"/interactions/[^/]+$", "interact_fetch"),
         (r":(?:stream)?[gG]enerateContent$", "generate"),
         (r":(?:batchEmbedContents|embedContent)$", "embed"),
     ),
@@ -50,7 +51,7 @@ def load(path: Path) -> tuple[list[Row], dict[str, int]]:
             provider = PROVIDERS.get(entry["provider"])
             if provider is None or (provider == "ollama" and not entry["path"].startswith("/api/")):
                 continue
-            row = _read(entry, provider)
+            row = read(entry, provider)
             if isinstance(row, Row):
                 rows.append(row)
             else:
@@ -58,15 +59,15 @@ def load(path: Path) -> tuple[list[Row], dict[str, int]]:
     return rows, excluded
 
 
-def _read(entry: dict[str, Any], provider: str) -> Row | str:
+def read(entry: dict[str, Any], provider: str) -> Row | str:
+    """ENTRY as a row of PROVIDER, or the reason why it is none."""
     path = entry["path"].partition("?")[0]
     operation = next((name for pattern, name in OPERATIONS[provider] if re.search(pattern, path)), None)
-    if operation is None or entry["method"] != "POST":
+    if operation is None or (entry["method"] == "GET") != (operation == "interact_fetch"):
         kind = re.sub(r"/[^/]*\d[^/:]*", "/*", path.replace("/v1beta1", "").replace("/v1beta", "").replace("/v1", ""))
         return f"{provider}: {entry['method']} {kind}: no call to a model, or another provider's protocol"
-    request = entry.get("request")
-    if not isinstance(request, dict):
-        return f"{provider}: the request was not recorded"
+    fetched = {"id": path.rpartition("/")[2]} if operation == "interact_fetch" else {}
+    request = entry.get("request") or fetched  # where it was not recorded, the answer was
     body, streaming = entry.get("body") or "", bool(entry["streaming"])
     if streaming and body.startswith("["):
         # Asked for without `alt=sse`, which the SDK always says: the same answers, as it gets them.

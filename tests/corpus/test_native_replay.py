@@ -8,8 +8,10 @@ from typing import Any
 
 import native
 import pytest
-from corpus.native_rows import expected_tokens, load
+from corpus.account import rows_of
+from corpus.native_rows import expected_tokens
 from corpus.recorded import find_file
+from corpus.sampling import PARTS, choose
 from native import Natives, family_of
 from replaying import LoopError, Row, error_of, outcome, serve, stored
 
@@ -25,14 +27,10 @@ COLUMNS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_to
 PROVIDERS = {"gemini": "gcp.gemini", "vertex": "gcp.vertex_ai", "mistral": "mistral_ai"}
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
+@pytest.fixture(scope="module", params=PARTS)
+def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    found, excluded = load(FILE)
-    for reason, number in sorted(excluded.items()):
-        print(f"{number:5} left out: {reason}")
-    print(f"{len(found):5} replayed: {dict(Counter(row.provider for row in found))}")
-    return found
+    return choose(request.param, rows_of("native"))
 
 
 def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
