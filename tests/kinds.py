@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import native
+from corpus import bedrock_rows
+from corpus.hosts import Hosts
 from native import Natives
 from replaying import READERS, Caller, Row, plain, plain_async, raw, raw_async, streamed_async, streamed_bytes_async
 
@@ -42,6 +44,30 @@ class Callers:
     def make(self, address: str, *, is_async: bool) -> Caller:
         """The clients for ADDRESS."""
         return Caller(address, is_async=is_async)
+
+
+class HostCallers(Callers):
+    """OpenAI's client at the hosts of others, through a proxy that answers in their place."""
+
+    def make(self, address: str, *, is_async: bool) -> Caller:
+        """The clients for the proxy at ADDRESS."""
+        return Hosts(address, is_async=is_async)
+
+
+class BotoClients:
+    """Amazon's client."""
+
+    ways = (bedrock_rows.plain, bedrock_rows.piecewise)
+    async_ways = ()
+
+    @contextmanager
+    def open(self, address: str) -> Iterator[bedrock_rows.Runtime]:
+        """One, closed at the end."""
+        runtime = bedrock_rows.Runtime(address)
+        try:
+            yield runtime
+        finally:
+            runtime.client.close()
 
 
 class NativeClients:

@@ -95,11 +95,11 @@ def _calls(entry: dict[str, Any], provider: str, path: str) -> list[tuple[str, R
         found.append(("stainless", recorded.read({**entry, "provider": "anthropic"})))
     elif "/publishers/anthropic/" in path:
         found.append(("stainless", _through_vertex(entry, path)))
-    elif provider in BASES:
-        row = recorded.read(entry)
-        found.append(("compatible", row if isinstance(row, Row) and row.operation in SPOKEN else "another protocol"))
     elif path.endswith("/openai/chat/completions"):
         found.append(("compatible", recorded.read(entry)))
+    elif provider in BASES and provider != "gemini":
+        row = recorded.read(entry)
+        found.append(("compatible", row if isinstance(row, Row) and row.operation in SPOKEN else "another protocol"))
     own = _own_provider(provider, path)
     if own is not None:
         found.append(("native", native_rows.read(entry, own)))

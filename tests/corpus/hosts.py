@@ -9,6 +9,7 @@ from replaying import Caller
 # None: a server of the user's own, whose name the answers decide.
 BASES: dict[str, tuple[str, str | None]] = {
     "groq": ("http://api.groq.com/openai/v1", "groq"),
+    "gemini": ("http://generativelanguage.googleapis.com/v1beta/openai", "gcp.gemini"),
     "deepseek": ("http://api.deepseek.com", "deepseek"),
     "xai": ("http://api.x.ai/v1", "x_ai"),
     "openrouter": ("http://openrouter.ai/api/v1", "openrouter"),

@@ -75,7 +75,7 @@ def read(entry: dict[str, Any]) -> Row | str:
     headers = {k: v for k, v in (entry.get("headers") or {}).items() if v != "**REDACTED**"}
     is_events = (body or "").startswith(("event:", "data:"))
     headers.setdefault("content-type", "text/event-stream" if is_events else "application/json")
-    request = {} if operation in WITH_FILES else entry.get("request")
+    request = {"prompt": "x"} if operation in WITH_FILES else entry.get("request")
     if operation not in FETCHES and not isinstance(request, dict):
         return "the request was not recorded"
     deployment, run = _DEPLOYMENT.search(entry["path"]), _RUN.search(entry["path"].partition("?")[0])

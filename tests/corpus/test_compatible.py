@@ -33,10 +33,9 @@ def expected(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     """All input and all output that USAGE tells of: reasoning is beside the output where the total says so."""
     total_in = usage.get("prompt_tokens", usage.get("input_tokens"))
     total_out = usage.get("completion_tokens", usage.get("output_tokens"))
-    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    reasoning = details.get("reasoning_tokens") or 0
-    if reasoning and usage.get("total_tokens") == (total_in or 0) + (total_out or 0) + reasoning:
-        total_out = (total_out or 0) + reasoning
+    total = usage.get("total_tokens") or 0
+    if total > (total_in or 0) + (total_out or 0):
+        total_out = total - (total_in or 0)
     return total_in, total_out
 
 

@@ -43,9 +43,10 @@ def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
         found.append(f"provider {call['provider']}")
     if call["http_status"] != row.status:
         found.append(f"status {call['http_status']}, not {row.status}")
-    if (row.status >= 400) != (call["status"] == "error"):
+    has_failed = row.status >= 400 or (row.operation.startswith("interact") and _tells_of_failure(row))
+    if has_failed != (call["status"] == "error"):
         found.append(f"{call['status']} where the answer is {row.status} and the caller got {error or 'no error'}")
-    if row.status < 400 and call["request_model"] is None:
+    if row.status < 400 and call["request_model"] is None and row.operation != "interact_fetch":
         found.append("no model")
     if tokens is None:
         if call["usage_source"] == "provider":
@@ -54,6 +55,11 @@ def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
     if call["usage_source"] != "provider":
         found.append(f"usage is {call['usage_source']}")
     return found + [f"{c} {call[c]}, not {tokens.get(c)}" for c in COLUMNS if (call[c] or 0) != (tokens.get(c) or 0)]
+
+
+def _tells_of_failure(row: Row) -> bool:
+    """Whether ROW, status 200, is an interaction that failed."""
+    return b'"status": "failed"' in row.body or b"event: error" in row.body
 
 
 def report(problems: dict[str, list[str]], rows: list[Row]) -> None:
