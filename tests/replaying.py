@@ -9,7 +9,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflat
 class Row:
     """One exchange: the operation that it calls, what is sent, and what the server answers.
 
-    `breaks`: the connection is cut where the body ends.
+    `breaks`: the connection is cut where the body ends. `counted` is the body where the request asks for usage.
     """
 
     id: str
@@ -113,6 +113,7 @@ class Row:
     expect: dict[str, Any] = field(default_factory=dict)
     breaks: bool = False
     sent: Sending = Sending()
+    counted: bytes | None = None
 
 
 @contextmanager
@@ -124,8 +125,10 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False, piece_bytes: int
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
+            asked = self.rfile.read(int(self.headers.get("content-length") or 0))
             row = rows[self.headers[ROW_HEADER]]
+            if row.counted is not None and b'"include_usage"' in asked:
+                row = replace(row, body=row.counted)
             self.send_response(row.status)
             for name, value in row.headers.items():
                 self.send_header(name, value)
