@@ -19,13 +19,13 @@ Mutation = Callable[[Row, Random], Row | None]
 MUTATIONS: dict[str, tuple[Keeps, Mutation]] = {}
 MOST_CUTS = 300
 USAGE = ("usage", "usageMetadata", "meta", "x_groq", "usage_info", "metrics", "amazon-bedrock-invocationMetrics")
-# What an answer may lack and still be one.
+# What an answer may lack and still be one; a total tells some usage objects apart, and is none of it.
 OPTIONAL = frozenset({
     "created", "created_at", "system_fingerprint", "service_tier", "logprobs", "annotations", "refusal", "responseId",
     "modelVersion", "native_finish_reason", "provider", "createTime", "avgLogprobs", "safetyRatings", "total_duration",
     "load_duration", "prompt_eval_duration", "eval_duration", "api_version", "container", "context_management",
-    "stop_sequence", "metadata", "total_tokens", "totalTokenCount", "totalTokens", "latencyMs", "trace",
-    "inference_geo", "promptTokensDetails", "candidatesTokensDetails", "queue_time", "prompt_time", "completion_time",
+    "stop_sequence", "metadata", "latencyMs", "trace",
+    "inference_geo", "queue_time", "prompt_time", "completion_time",
 })  # fmt: skip
 # What is somebody's data, or a table of somebody's names.
 DATA = ("input", "arguments", "args", "schema", "parameters", "metadata", "result", "output", "per_model_usage")
