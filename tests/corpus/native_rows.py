@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,18 @@ def _read_told(entry: dict[str, Any], operation: str) -> dict[str, Any]:
         return {}
     counts = [p["embeddings"]["statistics"]["token_count"] for p in json.loads(entry["body"])["predictions"]]
     return {"input_tokens": sum(counts)}
+
+
+def settled(rows: list[Row]) -> list[Row]:
+    """ROWS, where an interaction in the background has the usage that the one which fetched it told."""
+    told = {r.request["id"]: r.usage for r in rows if r.operation == "interact_fetch" and r.usage is not None}
+
+    def settle(row: Row) -> Row:
+        if row.operation != "interact" or row.usage is not None or row.streaming or row.status != 200:
+            return row
+        return replace(row, usage=told.get(json.loads(row.body).get("id")))
+
+    return [settle(row) for row in rows]
 
 
 def expected_tokens(row: Row) -> dict[str, int | None] | None:

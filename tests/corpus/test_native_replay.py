@@ -9,7 +9,7 @@ from typing import Any
 import native
 import pytest
 from corpus.account import rows_of
-from corpus.native_rows import expected_tokens
+from corpus.native_rows import expected_tokens, settled
 from corpus.recorded import find_file
 from corpus.sampling import PARTS, choose
 from native import Natives, family_of
@@ -30,7 +30,7 @@ PROVIDERS = {"gemini": "gcp.gemini", "vertex": "gcp.vertex_ai", "mistral": "mist
 @pytest.fixture(scope="module", params=PARTS)
 def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    return choose(request.param, rows_of("native"))
+    return settled(choose(request.param, rows_of("native")))
 
 
 def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
