@@ -105,6 +105,9 @@ class Natives:
         if self.is_async:
             client = client.aio
         headers, body = {ROW_HEADER: row.id}, dict(row.request)
+        if row.operation == "interact_fetch":
+            told = {"stream": True} if row.streaming else {}
+            return client.interactions.get, {"id": body["id"], **told, "extra_headers": headers}
         if row.operation == "interact":
             known = {k: body.pop(k) for k in ("input", "model", "agent", "stream") if k in body}
             return client.interactions.create, {**known, "extra_headers": headers, "extra_body": body or None}
@@ -170,11 +173,11 @@ def family_of(row: Row) -> str:
     return {"gemini": "google", "vertex": "google"}.get(row.provider, row.provider)
 
 
-def _simpler(row: Row, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """ARGUMENTS with what the SDK did not take replaced."""
+def _simpler(row: Row, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """ARGUMENTS with what the SDK did not take replaced; None where it was not for them."""
     plain = PLAIN.get((family_of(row), row.operation), {})
     kept = {k: v for k, v in arguments.items() if k in ("model", "request_options", "http_headers", "stream")}
-    return {**kept, **plain} if plain else dict(arguments)
+    return {**kept, **plain} if plain else None
 
 
 def open_call(natives: Natives, row: Row) -> Any:
@@ -183,7 +186,10 @@ def open_call(natives: Natives, row: Row) -> Any:
     try:
         return method(**arguments)
     except ValidationError:
-        return method(**_simpler(row, arguments))
+        simpler = _simpler(row, arguments)
+        if simpler is None:
+            raise
+        return method(**simpler)
 
 
 def plain(natives: Natives, row: Row) -> list[str]:
@@ -215,7 +221,10 @@ async def open_call_async(natives: Natives, row: Row) -> Any:
         opened = method(**arguments)
         return await opened if isinstance(opened, Awaitable) else opened
     except ValidationError:
-        opened = method(**_simpler(row, arguments))
+        simpler = _simpler(row, arguments)
+        if simpler is None:
+            raise
+        opened = method(**simpler)
         return await opened if isinstance(opened, Awaitable) else opened
 
 

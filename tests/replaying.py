@@ -4,10 +4,12 @@ import functools
 import gzip
 import http.server
 import inspect
+import logging
 import threading
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +73,31 @@ FILES: Mapping[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
+class Sending:
+    """How a body is sent: where it is cut (None: at even sizes), how it is encoded, and whether its length is told."""
+
+    cuts: tuple[int, ...] | None = None
+    encoding: str | None = None
+    has_length: bool = False
+
+    def split(self, body: bytes, piece_bytes: int) -> Iterator[bytes]:
+        """BODY in pieces, none of them empty."""
+        cuts = self.cuts if self.cuts is not None else range(piece_bytes, len(body), piece_bytes)
+        start = 0
+        for cut in (*cuts, len(body)):
+            if start < cut <= len(body):
+                yield body[start:cut]
+                start = cut
+
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+
+
+@dataclass(frozen=True)
 class Row:
     """One exchange: the operation that it calls, what is sent, and what the server answers.
 
-    `breaks`: the connection is cut where the body ends.
+    `breaks`: the connection is cut where the body ends. `counted` is the body where the request asks for usage.
     """
 
     id: str
@@ -89,6 +112,8 @@ class Row:
     response_id: str | None = None
     expect: dict[str, Any] = field(default_factory=dict)
     breaks: bool = False
+    sent: Sending = Sending()
+    counted: bytes | None = None
 
 
 @contextmanager
@@ -100,25 +125,33 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False, piece_bytes: int
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
+            asked = self.rfile.read(int(self.headers.get("content-length") or 0))
             row = rows[self.headers[ROW_HEADER]]
+            if row.counted is not None and b'"include_usage"' in asked:
+                row = replace(row, body=row.counted)
             self.send_response(row.status)
             for name, value in row.headers.items():
                 self.send_header(name, value)
-            body = gzip.compress(row.body) if compressed else row.body
-            if compressed:
-                self.send_header("content-encoding", "gzip")
+            encoding = "gzip" if compressed else row.sent.encoding
+            body = ENCODINGS[encoding](row.body) if encoding else row.body
+            if encoding:
+                self.send_header("content-encoding", encoding)
+            if row.sent.has_length:
+                self.send_header("content-length", str(len(body) + (1 if row.breaks else 0)))
+                self.end_headers()
+                self.wfile.write(body)
+                self.close_connection = row.breaks
+                return
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            for start in range(0, len(body), piece_bytes):
-                piece = body[start : start + piece_bytes]
+            for piece in row.sent.split(body, piece_bytes):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             if row.breaks:
                 self.close_connection = True
             else:
                 self.wfile.write(b"0\r\n\r\n")
 
-        do_GET = do_POST
+        do_GET = do_DELETE = do_PATCH = do_POST
 
         def date_time_string(self, timestamp: float | None = None) -> str:
             return "Sat, 21 Nov 2026 12:00:00 GMT"  # some errors show the headers
@@ -150,17 +183,20 @@ class Caller:
         """Make one client per provider, all of them for the server at ADDRESS."""
         options: dict[str, Any] = {"api_key": "k", "max_retries": 0}
         azure = {**options, "azure_endpoint": address, "api_version": "2025-04-01-preview"}
+        vertex = {"region": "us-east5", "project_id": "p", "access_token": "t", "base_url": address, "max_retries": 0}
         self.clients: dict[str, Any] = (
             {
                 "openai": openai.AsyncOpenAI(base_url=f"{address}/v1", **options),
                 "azure_openai": openai.AsyncAzureOpenAI(**azure),
                 "anthropic": anthropic.AsyncAnthropic(base_url=address, **options),
+                "vertex_anthropic": anthropic.AsyncAnthropicVertex(**vertex),
             }
             if is_async
             else {
                 "openai": openai.OpenAI(base_url=f"{address}/v1", **options),
                 "azure_openai": openai.AzureOpenAI(**azure),
                 "anthropic": anthropic.Anthropic(base_url=address, **options),
+                "vertex_anthropic": anthropic.AnthropicVertex(**vertex),
             }
         )
 
@@ -348,3 +384,17 @@ def stored(home: Path) -> dict[str, list[dict[str, Any]]]:
     for call in connect(home=home).sql(latest).to_pylist():
         found.setdefault(call["feature"], []).append(call)
     return found
+
+
+@contextmanager
+def captured_log() -> Iterator[list[str]]:
+    """What llmtrace logs meanwhile."""
+    messages: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: messages.append(logging.Formatter().format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("llmtrace")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)

@@ -12,6 +12,8 @@ EVENT_STREAM = "text/event-stream"
 JSON_LINES = ("ndjson", "jsonl", "stream+json")
 DONE = b"[DONE]"
 LINES_BYTES = 256 * 1024
+HELD_BYTES = 1024 * 1024
+ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 MEDIA = ("audio/", "image/", "video/")
 
 
@@ -23,25 +25,27 @@ def is_text(content_type: str) -> bool:
 class BodyReader:
     """Sees the decoded bytes of one response, and gives what is in them to RECEIVE.
 
-    Where the SDK's parser may read the same bytes, that shows before the second piece of a body is asked for: the first
-    is therefore only kept. It is read at once where this reader IS_ALONE.
+    Where the SDK's parser may read the same bytes, it shows events as soon as a piece ends with one, before the next is
+    asked for: what came is therefore only kept until then. It is read at once where this reader IS_ALONE.
     """
 
     __slots__ = (
-        "_is_events", "_is_frames", "_is_lines", "_is_media", "_kept", "_pieces", "_receive", "_rest", "_unread",
+        "_is_alone", "_is_events", "_is_frames", "_is_lines", "_is_media", "_kept", "_pieces", "_receive", "_rest",
+        "_tail",
     )  # fmt: skip
 
     def __init__(self, content_type: str, receive: Callable[[Any], object], *, is_alone: bool = False) -> None:
         """Read a body of CONTENT_TYPE."""
+        content_type = content_type.lower()
         self._is_lines = any(name in content_type for name in JSON_LINES)
         self._is_frames = FRAMES in content_type
         self._is_events = EVENT_STREAM in content_type or self._is_lines or self._is_frames
         self._is_media = not is_text(content_type)
-        self._unread = 0 if is_alone else 1
+        self._is_alone = is_alone
         self._receive = receive
         self._pieces: list[bytes] = []
         self._kept = 0
-        self._rest = b""
+        self._rest = self._tail = b""
 
     def feed(self, piece: bytes) -> None:
         """Take the next PIECE."""
@@ -50,10 +54,18 @@ class BodyReader:
         if self._kept > KEPT_BYTES:
             self._pieces.clear()
             return
+        if self._is_events and not self._is_alone and self._would_show():
+            self._read_events()
         self._pieces.append(piece)
         self._kept += len(piece)
-        if self._is_events and len(self._pieces) > self._unread:
+        self._tail = (self._tail + piece[-4:])[-4:]
+        if self._is_events and self._is_alone:
             self._read_events()
+
+    def _would_show(self) -> bool:
+        """Whether the SDK's parser would have shown what came so far."""
+        is_at_end = self._is_frames or self._is_lines or self._tail.endswith(ENDS) or self._kept > HELD_BYTES
+        return is_at_end and bool(self._pieces)
 
     def finish(self) -> None:
         """The caller has read to the end, or as far as it will."""
@@ -68,7 +80,7 @@ class BodyReader:
 
     def _read_frames(self) -> None:
         events, self._rest = split_frames(self._rest + b"".join(self._pieces))
-        self._pieces = [b""] * self._unread
+        self._pieces.clear()
         self._kept = len(self._rest)
         for event in events:
             self._receive(event)
@@ -78,7 +90,7 @@ class BodyReader:
             self._read_frames()
             return
         text = (self._rest + b"".join(self._pieces)).replace(b"\r\n", b"\n")
-        self._pieces = [b""] * self._unread
+        self._pieces.clear()
         # A line ends with LF, CR or both; a CR at the end may be half of both.
         half = text[-1:] if text.endswith(b"\r") else b""
         end = b"\n" if self._is_lines else b"\n\n"

@@ -170,7 +170,7 @@ class Invocation:
         """
         self.hold(response, registry)
         self._is_raw = is_raw
-        content_type = response.headers.get("content-type", "")
+        content_type = response.headers.get("content-type", "").lower()
         if self.endpoint.step == "results":
             self.reader = LineReader(functools.partial(self._sink.put_lines, self))
         elif is_raw or EVENT_STREAM not in content_type:

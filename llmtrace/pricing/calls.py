@@ -78,14 +78,17 @@ def billed_usage(call: Call) -> RawUsage | None:
 
 
 def _counts_output(call: Call) -> bool:
-    """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it."""
+    """Whether CALL's usage counts the output: by its number, or by a total that leaves no room for it.
+
+    One that counts no tokens at all tells what was paid, or is no usage.
+    """
     usage = call.response.usage
     if usage is None or call.usage.output_tokens is not None or call.request.operation == "embeddings":
         return True
     if not counts_tokens(usage):
         return True
     total = usage.get("total_tokens", usage.get("totalTokenCount"))
-    return call.usage.input_tokens is not None and total == call.usage.input_tokens
+    return call.usage.input_tokens is None or total == call.usage.input_tokens
 
 
 def call_conditions(call: Call) -> Mapping[str, Any]:

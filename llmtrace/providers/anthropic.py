@@ -138,8 +138,8 @@ class MessageFold:
         if kind == "content_block_delta":
             delta = as_mapping(event.get("delta"))
             for name in DELTA_TEXTS:
-                text = delta.get(name)
-                if text:
+                text = as_text(delta.get(name))
+                if text is not None:
                     if self._kept < KEPT_TEXT_CHARACTERS:
                         self.text_parts.append(text)
                         self._kept += len(text)

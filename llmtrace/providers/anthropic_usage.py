@@ -142,7 +142,7 @@ def _turn(turn: Mapping[str, Any], model: str | None, ttl: str | None) -> list[Q
 def _billed_apart(usage: RawUsage) -> list[Mapping[str, Any]]:
     iterations = usage.get("iterations")
     entries = [as_mapping(i) for i in iterations] if isinstance(iterations, list | tuple) else []
-    return [i for i in entries if i.get("type") in BILLED_APART]
+    return [i for i in entries if as_text(i.get("type")) in BILLED_APART]
 
 
 def _sum(counts: list[int | None]) -> int | None:

@@ -91,7 +91,7 @@ class ChatFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take an event; True when it carried output of the model."""
-        kind = event.get("type") or event.get("event_type")
+        kind = as_text(event.get("type")) or as_text(event.get("event_type"))
         self._id = self._id or as_text(event.get("id")) or as_text(event.get("generation_id"))
         delta = as_mapping(event.get("delta"))
         if kind == "message-end":

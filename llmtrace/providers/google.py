@@ -124,8 +124,9 @@ class ContentFold:
         "_blocked",
         "_counted_late",
         "_finish",
+        "_id",
         "_kept",
-        "_last",
+        "_model",
         "_searches",
         "error",
         "text_parts",
@@ -140,7 +141,8 @@ class ContentFold:
         self._finish: dict[int, str] = {}
         self._blocked: str | None = None
         self._counted_late = False
-        self._last: Mapping[str, Any] = {}
+        self._id: str | None = None
+        self._model: str | None = None
         self._searches: Mapping[str, int] = {}
         self._kept = 0
 
@@ -150,7 +152,8 @@ class ContentFold:
             self.error = self.error or read_error(event) or "error"
             return False
         candidates = [as_mapping(c) for c in as_list(event.get("candidates"))]
-        self._last = event if event.get("responseId") or not self._last else self._last
+        self._id = as_text(event.get("responseId")) or self._id
+        self._model = as_text(event.get("modelVersion")) or self._model
         self._blocked = as_text(as_mapping(event.get("promptFeedback")).get("blockReason")) or self._blocked
         self._searches = read_searches(as_text(event.get("modelVersion")), candidates) or self._searches
         spoke = False
@@ -179,8 +182,8 @@ class ContentFold:
         """The response as far as it got."""
         reasons = tuple(self._finish[i] for i in sorted(self._finish))
         return Response(
-            id=as_text(self._last.get("responseId")),
-            model=as_text(self._last.get("modelVersion")),
+            id=self._id,
+            model=self._model,
             finish_reasons=reasons or ((self._blocked,) if self._blocked else None),
             service_tier=as_text(as_mapping(self.usage).get("serviceTier")),
             refusal_category=self._blocked,

@@ -1,5 +1,7 @@
 """Google's interactions: the API of its own beside `generateContent`, with names of its own for the same counts.
 
+One that runs in the background has no usage until it is fetched.
+
 Source: https://ai.google.dev/api/interactions-api
 """
 
@@ -11,6 +13,7 @@ from typing import Any
 from llmtrace.model import Conversation, Response
 from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, as_texts
 from llmtrace.providers.content import Part, text_part, tool_call_part
+from llmtrace.providers.uncharged import FETCH_OPERATION
 
 KEPT_TEXT_CHARACTERS = 32_768
 # Of a run that is over; what is in progress has no usage yet.
@@ -95,7 +98,7 @@ class InteractionFold:
     @property
     def complete(self) -> bool:
         """Whether the model finished its answer."""
-        return self._last.get("status") in OVER
+        return as_text(self._last.get("status")) in OVER
 
     @property
     def usage_complete(self) -> bool:
@@ -166,5 +169,14 @@ ENDPOINTS = (
         new_fold=InteractionFold,
         prompt_texts=prompt_texts,
         read_content=read_content,
+    ),
+    Endpoint(
+        name="interactions.retrieve",
+        operation=FETCH_OPERATION,
+        method="GET",
+        matches=re.compile(r"/interactions/[^/]+$"),
+        read_request=lambda body: {},
+        read_response=read_response,
+        new_fold=InteractionFold,
     ),
 )

@@ -16,7 +16,7 @@ from llmtrace.providers.uncharged import FETCH_OPERATION
 Body = Mapping[str, Any]
 # Endpoints whose usage may come with a later fetch, and those of them whose usage grows with each.
 GROWING = frozenset({"agents.sessions", "sessions", "dreams", "deployments.run"})
-MADE_LATER = GROWING | {"responses", "threads.runs", "fine_tuning.jobs", "evals.runs", "videos"}
+MADE_LATER = GROWING | {"responses", "threads.runs", "fine_tuning.jobs", "evals.runs", "videos", "interactions"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class ConversationFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take an event; True when it carried output of the model."""
-        kind = event.get("type")
+        kind = as_text(event.get("type"))
         self._model = as_text(event.get("model")) or self._model
         self._id = self._id or as_text(event.get("id"))
         if kind == DONE:

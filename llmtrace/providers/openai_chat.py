@@ -79,6 +79,11 @@ def _is_plain(choice: Any) -> bool:
     return type(choice) is dict and type(choice.get("delta")) is dict and not choice.get("finish_reason")
 
 
+def _index(choice: Mapping[str, Any]) -> int | None:
+    index = choice.get("index")
+    return index if type(index) is int else None
+
+
 class ChatFold:
     """Gathers the chunks of a streamed completion, of chat or of text."""
 
@@ -88,6 +93,7 @@ class ChatFold:
         "_finish",
         "_kept",
         "_last",
+        "_model",
         "_seen",
         "_tier",
         "error",
@@ -104,6 +110,7 @@ class ChatFold:
         self._seen: set[int] = set()
         self._finish: dict[int, str] = {}
         self._last: Mapping[str, Any] = {}
+        self._model: str | None = None
         self._tier: str | None = None
         self._kept = 0
 
@@ -114,7 +121,7 @@ class ChatFold:
         if self._seen and type(choices) is list and len(choices) == 1 and not event.get("usage"):
             choice = choices[0]
             text = choice["delta"].get("content") if _is_plain(choice) else None
-            if type(text) is str and text and "error" not in event and choice.get("index") in self._seen:
+            if type(text) is str and text and "error" not in event and _index(choice) in self._seen:
                 self._last = event if event.get("id") else self._last
                 self._keep(text)
                 return True
@@ -123,7 +130,8 @@ class ChatFold:
     def _add(self, event: Mapping[str, Any]) -> bool:
         self.error = self.error or read_failure(event)
         self._last = event if event.get("id") or not self._last else self._last
-        self._tier = event.get("service_tier") or self._tier
+        self._model = as_text(event.get("model")) or self._model
+        self._tier = as_text(event.get("service_tier")) or self._tier
         usage = as_mapping(event.get("usage")) or as_mapping(as_mapping(event.get("x_groq")).get("usage"))
         choices = as_list(event.get("choices"))
         if usage:
@@ -136,11 +144,11 @@ class ChatFold:
         return spoke
 
     def _add_choice(self, choice: Mapping[str, Any]) -> bool:
-        index, reason = choice.get("index") or 0, choice.get("finish_reason")
+        index, reason = _index(choice) or 0, as_text(choice.get("finish_reason"))
         self._seen.add(index)
         if reason:
             self._finish[index] = reason
-        delta = choice.get("delta") or choice.get("message") or choice
+        delta = as_mapping(choice.get("delta") or choice.get("message") or choice)
         text = next((t for name in SPOKEN if (t := delta.get(name))), None)
         if text:
             self._keep(text)
@@ -161,9 +169,9 @@ class ChatFold:
         """The response as far as it got."""
         return Response(
             id=as_text(self._last.get("id")),
-            model=as_text(self._last.get("model")),
+            model=as_text(self._last.get("model")) or self._model,
             finish_reasons=tuple(self._finish[i] for i in sorted(self._finish)) or None,
-            service_tier=as_text(self._tier),
+            service_tier=self._tier,
             system_fingerprint=as_text(self._last.get("system_fingerprint")),
             usage=self.usage,
         )

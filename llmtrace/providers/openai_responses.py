@@ -130,8 +130,8 @@ class ResponseFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take an event; True when it carried output of the model."""
-        kind = event.get("type")
-        if isinstance(kind, str) and kind.endswith(".delta"):
+        kind = as_text(event.get("type"))
+        if kind is not None and kind.endswith(".delta"):
             text = event.get("delta")
             if isinstance(text, str) and self._kept < KEPT_TEXT_CHARACTERS:
                 self.text_parts.append(text)
@@ -152,7 +152,7 @@ class ResponseFold:
     @property
     def complete(self) -> bool:
         """Whether the model finished its answer."""
-        return self._body.get("status") in ("completed", "incomplete", "failed", "cancelled")
+        return as_text(self._body.get("status")) in ("completed", "incomplete", "failed", "cancelled")
 
 
 ENDPOINTS = (

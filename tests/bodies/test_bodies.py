@@ -1,9 +1,7 @@
 """Every answer that the API definitions allow, and some that they do not, through the real SDKs: one right row each."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -20,6 +18,7 @@ from replaying import (
     LoopError,
     Row,
     break_early,
+    captured_log,
     error_of,
     helped,
     outcome,
@@ -95,20 +94,6 @@ async def run_async(address: str, found: Outcomes) -> None:
 def can_be_left(row: Row) -> bool:
     """Whether ROW is a stream of which there is more after the second item."""
     return row.streaming and row.status == 200 and row.body.count(b"data: {") - row.body.count(b'"ping"') > 2
-
-
-@contextmanager
-def captured_log() -> Iterator[list[str]]:
-    """What llmtrace logs meanwhile."""
-    messages: list[str] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: messages.append(logging.Formatter().format(record))  # type: ignore[method-assign]
-    logger = logging.getLogger("llmtrace")
-    logger.addHandler(handler)
-    try:
-        yield messages
-    finally:
-        logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="module")

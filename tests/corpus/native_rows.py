@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ PROVIDERS = {
 OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "gemini": (
         (r"/interactions$", "interact"),
+        (r"/interactions/[^/]+$", "interact_fetch"),
         (r":(?:stream)?[gG]enerateContent$", "generate"),
         (r":(?:batchEmbedContents|embedContent)$", "embed"),
     ),
@@ -50,7 +52,7 @@ def load(path: Path) -> tuple[list[Row], dict[str, int]]:
             provider = PROVIDERS.get(entry["provider"])
             if provider is None or (provider == "ollama" and not entry["path"].startswith("/api/")):
                 continue
-            row = _read(entry, provider)
+            row = read(entry, provider)
             if isinstance(row, Row):
                 rows.append(row)
             else:
@@ -58,15 +60,15 @@ def load(path: Path) -> tuple[list[Row], dict[str, int]]:
     return rows, excluded
 
 
-def _read(entry: dict[str, Any], provider: str) -> Row | str:
+def read(entry: dict[str, Any], provider: str) -> Row | str:
+    """ENTRY as a row of PROVIDER, or the reason why it is none."""
     path = entry["path"].partition("?")[0]
     operation = next((name for pattern, name in OPERATIONS[provider] if re.search(pattern, path)), None)
-    if operation is None or entry["method"] != "POST":
+    if operation is None or (entry["method"] == "GET") != (operation == "interact_fetch"):
         kind = re.sub(r"/[^/]*\d[^/:]*", "/*", path.replace("/v1beta1", "").replace("/v1beta", "").replace("/v1", ""))
         return f"{provider}: {entry['method']} {kind}: no call to a model, or another provider's protocol"
-    request = entry.get("request")
-    if not isinstance(request, dict):
-        return f"{provider}: the request was not recorded"
+    fetched = {"id": path.rpartition("/")[2]} if operation == "interact_fetch" else {}
+    request = entry.get("request") or fetched  # where it was not recorded, the answer was
     body, streaming = entry.get("body") or "", bool(entry["streaming"])
     if streaming and body.startswith("["):
         # Asked for without `alt=sse`, which the SDK always says: the same answers, as it gets them.
@@ -90,6 +92,18 @@ def _read_told(entry: dict[str, Any], operation: str) -> dict[str, Any]:
         return {}
     counts = [p["embeddings"]["statistics"]["token_count"] for p in json.loads(entry["body"])["predictions"]]
     return {"input_tokens": sum(counts)}
+
+
+def settled(rows: list[Row]) -> list[Row]:
+    """ROWS, where an interaction in the background has the usage that the one which fetched it told."""
+    told = {r.request["id"]: r.usage for r in rows if r.operation == "interact_fetch" and r.usage is not None}
+
+    def settle(row: Row) -> Row:
+        if row.operation != "interact" or row.usage is not None or row.streaming or row.status != 200:
+            return row
+        return replace(row, usage=told.get(json.loads(row.body).get("id")))
+
+    return [settle(row) for row in rows]
 
 
 def expected_tokens(row: Row) -> dict[str, int | None] | None:

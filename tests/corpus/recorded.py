@@ -29,12 +29,14 @@ OPERATIONS = (
     ("/responses/input_tokens", "input_tokens"),
     ("/moderations", "moderations"),
     ("/images/generations", "images"),
+    ("/images/edits", "image_edits"),
+    ("/complete", "complete"),
     ("/audio/transcriptions", "transcriptions"),
 )
 _RUN = re.compile(r"/threads/([^/]+)/runs(?:/([^/]+))?$")
 # Requests without a body, and those whose files were not recorded.
 FETCHES = ("retrieve", "run_retrieve")
-WITH_FILES = ("transcriptions",)
+WITH_FILES = ("transcriptions", "image_edits")
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 APART = frozenset({"compaction", "advisor_message"})
 
@@ -54,7 +56,7 @@ def load(path: Path, providers: Container[str] = PROVIDERS) -> tuple[list[Row], 
             entry = json.loads(line)
             if entry["provider"] not in providers:
                 continue
-            row = _read(entry)
+            row = read(entry)
             if isinstance(row, Row):
                 rows.append(row)
             else:
@@ -62,7 +64,7 @@ def load(path: Path, providers: Container[str] = PROVIDERS) -> tuple[list[Row], 
     return rows, excluded
 
 
-def _read(entry: dict[str, Any]) -> Row | str:
+def read(entry: dict[str, Any]) -> Row | str:
     """ENTRY as a row, or the reason why it is none."""
     operation, response_id = _operation(entry)
     if operation is None:
@@ -73,7 +75,7 @@ def _read(entry: dict[str, Any]) -> Row | str:
     headers = {k: v for k, v in (entry.get("headers") or {}).items() if v != "**REDACTED**"}
     is_events = (body or "").startswith(("event:", "data:"))
     headers.setdefault("content-type", "text/event-stream" if is_events else "application/json")
-    request = {} if operation in WITH_FILES else entry.get("request")
+    request = {"prompt": "x"} if operation in WITH_FILES else entry.get("request")
     if operation not in FETCHES and not isinstance(request, dict):
         return "the request was not recorded"
     deployment, run = _DEPLOYMENT.search(entry["path"]), _RUN.search(entry["path"].partition("?")[0])

@@ -1,20 +1,17 @@
 """Recorded answers of Amazon Bedrock, through the real boto3: one row each, and the provider's own token counts."""
 
-import base64
 import gc
-import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-import boto3
 import pytest
-from botocore.config import Config
+from corpus.account import rows_of
+from corpus.bedrock_rows import Runtime, break_early, piecewise, plain, raise_in_loop
 from corpus.recorded import find_file
+from corpus.sampling import PARTS, choose
 from corpus.test_replay import report
-from replaying import ROW_HEADER, LoopError, Row, outcome, serve, stored
+from replaying import Row, outcome, serve, stored
 
 import llmtrace
 
@@ -23,148 +20,12 @@ pytestmark = [
     pytest.mark.skipif(FILE is None, reason="external data: LLMTRACE_TEST_DATA names no folder with recorded traffic"),
     pytest.mark.timeout(600),
 ]
-OPERATIONS = {
-    "converse": "converse",
-    "converse-stream": "converse_stream",
-    "invoke": "invoke_model",
-    "invoke-with-response-stream": "invoke_model_with_response_stream",
-}
-EVENTS = "application/vnd.amazon.eventstream"
 
 
-def load(path: Path) -> tuple[list[Row], dict[str, int]]:
-    rows, excluded = [], dict[str, int]()
-    with gzip.open(path, "rt") as lines:
-        for entry in (json.loads(line) for line in lines):
-            if entry["provider"] != "bedrock":
-                continue
-            model, _, ending = entry["path"].partition("?")[0].removeprefix("/model/").rpartition("/")
-            operation = OPERATIONS.get(ending) if entry["path"].startswith("/model/") else None
-            reason = None if operation else f"{entry['method']} .../{ending}: another kind of request"
-            if operation and not isinstance(entry.get("request"), dict):
-                reason = "the request was not recorded"
-            if reason:
-                excluded[reason] = excluded.get(reason, 0) + 1
-                continue
-            headers = {k: v for k, v in (entry.get("headers") or {}).items() if v != "**REDACTED**"}
-            encoded = entry.get("body_b64")
-            body = base64.b64decode(encoded) if encoded else (entry.get("body") or "").encode()
-            is_stream = operation.endswith("stream") and entry["status"] == 200
-            headers.setdefault("content-type", EVENTS if is_stream else "application/json")
-            request = {**entry["request"], "modelId": unquote(model)}
-            rows.append(
-                Row(
-                    entry["id"], operation, "bedrock", entry["status"], is_stream, request, headers, body,
-                    entry.get("usage"),
-                )
-            )  # fmt: skip
-    return rows, excluded
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
+@pytest.fixture(scope="module", params=PARTS)
+def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    found, excluded = load(FILE)
-    for reason, number in sorted(excluded.items()):
-        print(f"{number:5} left out: {reason}")
-    print(f"{len(found):5} replayed")
-    return found
-
-
-class Runtime:
-    """A client of the runtime at ADDRESS, whose requests name the row they ask for."""
-
-    def __init__(self, address: str) -> None:
-        self.row = ""
-        self.client = boto3.client(
-            "bedrock-runtime",
-            region_name="us-east-1",
-            endpoint_url=address,
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-            config=Config(parameter_validation=False, retries={"max_attempts": 0}),
-        )
-        self.client.meta.events.register("before-sign.bedrock-runtime.*", self._name)
-
-    def _name(self, request: Any, **_: Any) -> None:
-        request.headers[ROW_HEADER] = self.row
-
-    def call(self, row: Row) -> Any:
-        self.row = row.id
-        body = dict(row.request)
-        model = body.pop("modelId")
-        method = getattr(self.client, row.operation)
-        if row.operation.startswith("invoke"):
-            return method(modelId=model, body=json.dumps(body))
-        return method(modelId=model, **body)
-
-
-def plain(runtime: Runtime, row: Row) -> list[str]:
-    """Call, and read what there is to read."""
-    return _seen(runtime.call(row), lambda body: [body.read()])
-
-
-def piecewise(runtime: Runtime, row: Row) -> list[str]:
-    """Call, and read a body in one of the ways that it offers."""
-    readers: tuple[Callable[[Any], list[bytes]], ...] = (
-        lambda body: list(body.iter_chunks(300)),
-        lambda body: list(body.iter_lines()),
-        lambda body: body.readlines(),
-        lambda body: list(body),
-        lambda body: [json.dumps(json.load(body)).encode()],
-        _entered,
-        _into,
-    )
-    return _seen(runtime.call(row), readers[sum(row.id.encode()) % len(readers)])
-
-
-def _entered(body: Any) -> list[bytes]:
-    with body as raw:
-        return [raw.read()]
-
-
-def _into(body: Any) -> list[bytes]:
-    buffer, pieces = bytearray(200), []
-    while count := body.readinto(buffer):
-        pieces.append(bytes(buffer[:count]))
-    return pieces
-
-
-def _seen(result: dict[str, Any], read: Callable[[Any], list[bytes]]) -> list[str]:
-    result["ResponseMetadata"]["HTTPHeaders"].pop("date", None)
-    body, stream = result.pop("body", None), result.pop("stream", None)
-    seen = [repr(result)]
-    if body is not None and hasattr(body, "_event_generator"):
-        body, stream = None, body
-    if body is not None:
-        seen += [type(body).__name__, repr(read(body))]
-        body.close()
-    if stream is not None:
-        seen += [type(stream).__name__, *map(repr, stream)]
-        stream.close()
-    return seen
-
-
-def _stream_of(result: dict[str, Any]) -> Any:
-    return result["stream"] if "stream" in result else result["body"]
-
-
-def break_early(runtime: Runtime, row: Row) -> list[str]:
-    """Leave the loop over a stream after its second event."""
-    stream = _stream_of(runtime.call(row))
-    for number, _ in enumerate(stream, 1):
-        if number == 2:
-            break
-    stream.close()
-    return []
-
-
-def raise_in_loop(runtime: Runtime, row: Row) -> list[str]:
-    """Raise in the loop over a stream, at its second event, and drop it."""
-    for number, _ in enumerate(_stream_of(runtime.call(row)), 1):
-        if number == 2:
-            raise LoopError
-    return []
+    return choose(request.param, rows_of("bedrock"))
 
 
 def expected(usage: dict[str, Any]) -> tuple[int | None, int | None]:

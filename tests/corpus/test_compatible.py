@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
-from corpus.recorded import find_file, load
+from corpus.account import rows_of
+from corpus.hosts import BASES, Hosts
+from corpus.recorded import find_file
+from corpus.sampling import PARTS, choose
 from corpus.test_replay import SYNC_WAYS, report
 from replaying import Caller, Row, outcome, plain_async, serve, stored
 
@@ -19,68 +21,21 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-# What the recordings call a provider -> its base URL (over http, so that a proxy sees it), and what llmtrace calls it.
-# None: a server of the user's own, whose name the answers decide.
-BASES: dict[str, tuple[str, str | None]] = {
-    "groq": ("http://api.groq.com/openai/v1", "groq"),
-    "deepseek": ("http://api.deepseek.com", "deepseek"),
-    "xai": ("http://api.x.ai/v1", "x_ai"),
-    "openrouter": ("http://openrouter.ai/api/v1", "openrouter"),
-    "mistral": ("http://api.mistral.ai/v1", "mistral_ai"),
-    "perplexity": ("http://api.perplexity.ai", "perplexity"),
-    "together": ("http://api.together.ai/v1", "together_ai"),
-    "cerebras": ("http://api.cerebras.ai/v1", "cerebras"),
-    "vercel_gateway": ("http://ai-gateway.vercel.sh/v1", "vercel"),
-    "huggingface": ("http://router.huggingface.co/v1", "hugging_face"),
-    "databricks": ("http://adb-1.1.azuredatabricks.net/serving-endpoints", "databricks"),
-    "snowflake": ("http://a-b.snowflakecomputing.com/api/v2/cortex/v1", "snowflake"),
-    "zai": ("http://api.z.ai/api/paas/v4", "z_ai"),
-    "api.cloudflare.com": ("http://api.cloudflare.com/client/v4/accounts/a/ai/v1", "cloudflare"),
-    "api.avian.io": ("http://api.avian.io/v1", "avian"),
-    "api.inference.crusoecloud.com": ("http://api.inference.crusoecloud.com/v1", "crusoe"),
-    "azure_ai": ("http://acme.services.ai.azure.com/models", "azure.ai.openai"),
-    "bedrock": ("http://bedrock-runtime.us-east-1.amazonaws.com/openai/v1", "aws.bedrock"),
-    "ollama": ("http://localhost:11434/v1", "ollama"),
-    "vllm": ("http://gpu.internal:8000/v1", None),
-    "gateway_local": ("http://gateway.internal/v1", None),
-    "gpustack": ("http://gpustack.internal/v1", "openai_compatible"),
-    "voyage": ("http://api.voyageai.com/v1", "voyage_ai"),
-}
 
 
-class Hosts(Caller):
-    """Calls each row at its provider's own host, through a proxy that answers in its place."""
-
-    def __init__(self, proxy: str, *, is_async: bool = False) -> None:
-        """Make one client per provider."""
-        client: Any = openai.AsyncOpenAI if is_async else openai.OpenAI
-        proxied: Any = openai.DefaultAsyncHttpxClient if is_async else openai.DefaultHttpxClient
-        self.clients = {
-            name: client(base_url=base, api_key="k", max_retries=0, http_client=proxied(proxy=proxy, trust_env=False))
-            for name, (base, _) in BASES.items()
-        }
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
+@pytest.fixture(scope="module", params=PARTS)
+def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    found, excluded = load(FILE, BASES)
-    spoken = [r for r in found if r.operation in ("chat", "completions", "responses", "embeddings")]
-    for reason, number in sorted(excluded.items()):
-        print(f"{number:5} left out: {reason}")
-    print(f"{len(found) - len(spoken):5} left out: Anthropic's protocol at a gateway")
-    print(f"{len(spoken):5} replayed")
-    return spoken
+    return choose(request.param, rows_of("compatible"))
 
 
 def expected(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     """All input and all output that USAGE tells of: reasoning is beside the output where the total says so."""
     total_in = usage.get("prompt_tokens", usage.get("input_tokens"))
     total_out = usage.get("completion_tokens", usage.get("output_tokens"))
-    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details") or {}
-    reasoning = details.get("reasoning_tokens") or 0
-    if reasoning and usage.get("total_tokens") == (total_in or 0) + (total_out or 0) + reasoning:
-        total_out = (total_out or 0) + reasoning
+    total = usage.get("total_tokens") or 0
+    if total_in is not None and total > total_in + (total_out or 0):
+        total_out = total - total_in
     return total_in, total_out
 
 

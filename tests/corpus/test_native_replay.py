@@ -8,8 +8,10 @@ from typing import Any
 
 import native
 import pytest
-from corpus.native_rows import expected_tokens, load
+from corpus.account import rows_of
+from corpus.native_rows import expected_tokens, settled
 from corpus.recorded import find_file
+from corpus.sampling import PARTS, choose
 from native import Natives, family_of
 from replaying import LoopError, Row, error_of, outcome, serve, stored
 
@@ -25,14 +27,10 @@ COLUMNS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_to
 PROVIDERS = {"gemini": "gcp.gemini", "vertex": "gcp.vertex_ai", "mistral": "mistral_ai"}
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
+@pytest.fixture(scope="module", params=PARTS)
+def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    found, excluded = load(FILE)
-    for reason, number in sorted(excluded.items()):
-        print(f"{number:5} left out: {reason}")
-    print(f"{len(found):5} replayed: {dict(Counter(row.provider for row in found))}")
-    return found
+    return settled(choose(request.param, rows_of("native")))
 
 
 def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
@@ -45,9 +43,10 @@ def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
         found.append(f"provider {call['provider']}")
     if call["http_status"] != row.status:
         found.append(f"status {call['http_status']}, not {row.status}")
-    if (row.status >= 400) != (call["status"] == "error"):
+    has_failed = row.status >= 400 or (row.operation.startswith("interact") and _tells_of_failure(row))
+    if has_failed != (call["status"] == "error"):
         found.append(f"{call['status']} where the answer is {row.status} and the caller got {error or 'no error'}")
-    if row.status < 400 and call["request_model"] is None:
+    if row.status < 400 and call["request_model"] is None and row.operation != "interact_fetch":
         found.append("no model")
     if tokens is None:
         if call["usage_source"] == "provider":
@@ -56,6 +55,11 @@ def wrong(row: Row, calls: list[dict[str, Any]], *, error: str) -> list[str]:
     if call["usage_source"] != "provider":
         found.append(f"usage is {call['usage_source']}")
     return found + [f"{c} {call[c]}, not {tokens.get(c)}" for c in COLUMNS if (call[c] or 0) != (tokens.get(c) or 0)]
+
+
+def _tells_of_failure(row: Row) -> bool:
+    """Whether ROW, status 200, is an interaction that failed."""
+    return b'"status": "failed"' in row.body or b"event: error" in row.body
 
 
 def report(problems: dict[str, list[str]], rows: list[Row]) -> None:

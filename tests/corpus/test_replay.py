@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corpus.recorded import expected_tokens, find_file, load, settled
+from corpus.account import rows_of
+from corpus.recorded import expected_tokens, find_file, settled
+from corpus.sampling import PARTS, choose
 from replaying import (
     READERS,
     Caller,
@@ -30,31 +32,25 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # old models, about which the SDKs warn
 ]
-SAMPLE = 300
 # What breaks off has its tokens counted here; what is no text has none to count.
 ESTIMATED = ("chat", "completions", "responses", "messages")
 COLUMNS = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens", "reasoning_tokens")
 
 
-@pytest.fixture(scope="module")
-def rows() -> list[Row]:
+@pytest.fixture(scope="module", params=PARTS)
+def rows(request: pytest.FixtureRequest) -> list[Row]:
     assert FILE is not None
-    found, excluded = load(FILE)
-    for reason, number in sorted(excluded.items()):
-        print(f"{number:5} left out: {reason}")
-    print(f"{len(found):5} replayed")
-    return found
-
-
-def sample(rows: list[Row]) -> list[Row]:
-    """An even choice over all kinds of rows."""
-    ordered = sorted(rows, key=lambda r: (r.operation, r.streaming, r.status, r.id))
-    return ordered[:: max(1, len(ordered) // SAMPLE)]
+    return choose(request.param, rows_of("stainless"))
 
 
 def read_in_turn(caller: Caller, row: Row) -> list[str]:
     """`with_streaming_response`, read in one of the ways that it offers."""
     return READERS[sum(row.id.encode()) % len(READERS)](caller, row)
+
+
+def is_offered(way: Callable[[Caller, Row], list[str]], row: Row) -> bool:
+    """Whether ROW can be called in WAY: there is no method any more for the older completion."""
+    return row.operation != "complete" or way is plain
 
 
 SYNC_WAYS: tuple[Callable[[Caller, Row], list[str]], ...] = (plain, raw, read_in_turn)
@@ -88,6 +84,7 @@ def report(problems: dict[str, list[str]], tried: int) -> None:
 def test_every_recorded_answer_is_one_row_with_its_tokens(
     way: Callable[[Caller, Row], list[str]], rows: list[Row], home: Path
 ) -> None:
+    rows = [row for row in rows if is_offered(way, row)]
     problems: dict[str, list[str]] = {}
     seen: dict[str, tuple[str, list[str]]] = {}
     with serve({r.id: r for r in rows}) as address:
@@ -108,7 +105,7 @@ def test_every_recorded_answer_is_one_row_with_its_tokens(
 
 
 def test_async_clients_record_the_same(rows: list[Row], home: Path) -> None:
-    chosen = sample(rows)
+    chosen = rows
     errors: dict[str, str] = {}
 
     async def call_all(address: str) -> None:
@@ -131,13 +128,13 @@ def test_async_clients_record_the_same(rows: list[Row], home: Path) -> None:
 
 
 def test_compressed_answers_record_the_same(rows: list[Row], home: Path) -> None:
-    chosen = sample(rows)
+    chosen = rows
     seen: dict[str, str] = {}
     llmtrace.instrument(home=home)
     with serve({r.id: r for r in chosen}, compressed=True) as address:
         caller = Caller(address)
         for number, row in enumerate(chosen):
-            way = SYNC_WAYS[number % len(SYNC_WAYS)]
+            way = SYNC_WAYS[number % len(SYNC_WAYS)] if row.operation != "complete" else plain
             with llmtrace.feature(row.id):
                 seen[row.id] = outcome(lambda way=way, row=row: way(caller, row))[0]
     calls = stored(home)
@@ -150,7 +147,6 @@ def test_a_stream_that_is_left_is_one_row_that_says_so(
     way: Callable[[Caller, Row], list[str]], rows: list[Row], home: Path
 ) -> None:
     chosen = [r for r in rows if r.streaming and r.status == 200 and r.operation in ESTIMATED]
-    chosen = chosen[:: max(1, len(chosen) // SAMPLE)]
     llmtrace.instrument(home=home)
     with serve({r.id: r for r in chosen}) as address:
         caller = Caller(address)

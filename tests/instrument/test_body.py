@@ -32,3 +32,13 @@ def test_a_whole_body_is_read_at_its_end(body: bytes, expected: list[Any]) -> No
     assert seen == []
     reader.finish()
     assert seen == expected
+
+
+@pytest.mark.parametrize("size", [1, 7, 90])
+def test_what_the_sdk_is_about_to_show_is_not_read_before(size: int) -> None:
+    seen: list[Any] = []
+    reader = BodyReader("TEXT/EVENT-STREAM", seen.append)
+    body = b'data: {"a": 1}\n\ndata: {"a": 2}\n\n'
+    for start in range(0, len(body), size):
+        reader.feed(body[start : start + size])
+    assert {"a": 2} not in seen  # its last piece may be parsed by the SDK before anything more is asked for

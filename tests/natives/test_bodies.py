@@ -12,10 +12,9 @@ from typing import Any
 import native
 import pytest
 from bodies.reading import COLUMNS
-from bodies.test_bodies import captured_log
 from native import Natives
 from natives.reading import read_bodies
-from replaying import LoopError, Row, error_of, outcome, serve, stored
+from replaying import LoopError, Row, captured_log, error_of, outcome, serve, stored
 from samples import ns
 
 import llmtrace
