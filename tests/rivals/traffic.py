@@ -84,69 +84,90 @@ def langchain_calls(simulator: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def instrument_langchain() -> None:
+def export(exported: Any) -> Any:
+    """The app's provider of tracers, whose spans EXPORTED takes."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider()
+    provider.add_span_processor(exported)
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def instrument_langchain(exported: Any) -> None:
     from openinference.instrumentation.langchain import LangChainInstrumentor
     from openinference.instrumentation.openai import OpenAIInstrumentor
 
+    export(exported)
     LangChainInstrumentor().instrument()
     OpenAIInstrumentor().instrument()
 
 
-def instrument_openinference() -> None:
+def instrument_openinference(exported: Any) -> None:
     from openinference.instrumentation.anthropic import AnthropicInstrumentor
     from openinference.instrumentation.openai import OpenAIInstrumentor
 
+    export(exported)
     OpenAIInstrumentor().instrument()
     AnthropicInstrumentor().instrument()
 
 
-def instrument_otelgenai() -> None:
+def instrument_otelgenai(exported: Any) -> None:
     from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
     from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 
+    export(exported)
     OpenAIInstrumentor().instrument()
     AnthropicInstrumentor().instrument()
 
 
-def instrument_otelv2() -> None:
+def instrument_otelv2(exported: Any) -> None:
     from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
 
+    export(exported)
     OpenAIInstrumentor().instrument()
 
 
-def instrument_openllmetry() -> None:
+def instrument_openllmetry(exported: Any) -> None:
     from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor
 
+    export(exported)
     OpenAIInstrumentor().instrument()
     AnthropicInstrumentor().instrument()
 
 
+def instrument_logfire(exported: Any) -> None:
+    import logfire
+
+    logfire.configure(send_to_logfire=False, console=False, additional_span_processors=[exported])
+    logfire.instrument_openai()
+    logfire.instrument_anthropic()
+
+
 # Rival to (what switches it on, the SDKs that it watches).
-RIVALS: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
+RIVALS: dict[str, tuple[Callable[[Any], object], tuple[str, ...]]] = {
     "openinference": (instrument_openinference, ("openai", "anthropic")),
     "otelgenai": (instrument_otelgenai, ("openai", "anthropic")),
     "otelv2": (instrument_otelv2, ("openai",)),
     "openllmetry": (instrument_openllmetry, ("openai", "anthropic")),
-    "native": (lambda: None, ("anthropic",)),
+    "logfire": (instrument_logfire, ("openai", "anthropic")),
+    "native": (export, ("anthropic",)),
     "langchain": (instrument_langchain, ("langchain",)),
 }
 
 
 def main(rival: str, simulator: str, receiver: str) -> None:
     """Call everything that RIVAL watches, one after the other, and hand its spans to RECEIVER."""
-    from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     import llmtrace
 
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{receiver}/v1/traces")))
-    trace.set_tracer_provider(provider)
+    exported = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{receiver}/v1/traces"))
     switch_on, sdks = RIVALS[rival]
-    switch_on()
+    switch_on(exported)
     llmtrace.instrument(service_name="rivals")
     makers = {"openai": openai_calls, "anthropic": anthropic_calls, "langchain": langchain_calls}
     calls = {name: call for sdk in sdks for name, call in makers[sdk](simulator).items()}
@@ -157,10 +178,10 @@ def main(rival: str, simulator: str, receiver: str) -> None:
                 call()
         else:
             call()
-    if not (llmtrace.flush(10.0) and provider.force_flush(10_000)):
+    if not (llmtrace.flush(10.0) and exported.force_flush(10_000)):
         raise SystemExit("the spans could not be handed over")
     llmtrace.shutdown()
-    provider.shutdown()
+    exported.shutdown()
     print(json.dumps(list(calls)))
 
 
