@@ -8,8 +8,8 @@ from llmtrace import semconv
 from llmtrace.providers.uncharged import FETCH_OPERATION
 from llmtrace.store.base import PricedCall
 from llmtrace.store.duplicates import (
-    CLOCK,
     IDENTITY,
+    REPORT,
     RICHES,
     Key,
     Sighting,
@@ -99,8 +99,8 @@ class DuplicateMarks:
                 "providers": [s.provider for s in new],
                 "inputs": [s.input_tokens for s in new],
                 "outputs": [s.output_tokens for s in new],
-                "starts": [s.started_at - CLOCK for s in new],
-                "ends": [s.ended_at + CLOCK for s in new],
+                "starts": [s.started_at - REPORT for s in new],
+                "ends": [s.ended_at + REPORT for s in new],
                 "known": [s.response_id is not None for s in new],
             },
         )

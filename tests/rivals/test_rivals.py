@@ -48,6 +48,11 @@ RIVALS = {
     "otelv2": Rival("otelv2", {}),
     "otelv2, latest": Rival("otelv2", LATEST),
     "openllmetry": Rival("openllmetry", {}),
+    "logfire": Rival("logfire", {}),
+    "pydantic-ai": Rival("pydantic-ai", {}),
+    "litellm": Rival("litellm", {}),
+    "langfuse": Rival("langfuse", {}),
+    "mistral": Rival("mistral", {}),
     "native": Rival("native", {"ANTHROPIC_OPEN_TELEMETRY": "true"}),
 }
 
