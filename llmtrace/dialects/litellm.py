@@ -74,8 +74,6 @@ def _take_usage(said: Said, usage: Mapping[str, Any]) -> None:
         take_usage(said, find_usage(provider), stated)
     elif provider == "anthropic" and "prompt_tokens_details" in stated:
         take_usage(said, find_usage(provider), _as_anthropic(stated))
-        if isinstance(tier := stated.get("service_tier"), str):
-            said.setdefault(s.RESPONSE_SERVICE_TIER, tier)
     else:
         _take_counts(said, stated)
 

@@ -36,6 +36,9 @@ def translate(span: Span) -> Said | None:
     asked = mapping(said.get(REQUEST_DATA))
     if isinstance(tier := asked.get("service_tier"), str):
         said.setdefault(s.REQUEST_SERVICE_TIER, tier)
+    # Where no answer told the model, the request's stands in its place.
+    if s.RESPONSE_ID not in said and said.get(s.RESPONSE_MODEL) == said.get(s.REQUEST_MODEL):
+        said.pop(s.RESPONSE_MODEL, None)
     if _is_report(span) or asked.get("stream") is True:
         said[s.REQUEST_STREAM] = True
     return said

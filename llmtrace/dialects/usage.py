@@ -56,6 +56,8 @@ def take_usage(said: Said, family: UsageFamily | None, usage: Mapping[str, Any] 
         if (value := getattr(counts, key)) is not None:
             said[name] = value
     said[s.USAGE_RAW] = json.dumps(usage, separators=(",", ":"))
+    if isinstance(tier := usage.get("service_tier"), str):
+        said.setdefault(s.RESPONSE_SERVICE_TIER, tier)
 
 
 def _mark_unfinished(said: Said) -> None:
