@@ -10,6 +10,7 @@ Source: https://github.com/pydantic/logfire, `logfire/_internal/integrations/llm
 from collections.abc import Iterable
 
 from llmtrace import semconv as s
+from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects import otel
 from llmtrace.dialects.base import Dialect, Said, is_below, mapping, text
 from llmtrace.dialects.usage import take_usage
@@ -64,7 +65,7 @@ def _is_report(span: Span) -> bool:
 
 def _opens_a_stream(span: Span) -> bool:
     """Whether SPAN ended without an answer or an error, as nothing but the opening of a stream does."""
-    is_open = is_below(span.scope, ("logfire",)) and span.status_code != 2 and not _is_report(span)
+    is_open = is_below(span.scope, ("logfire",)) and span.status_code != STATUS_ERROR and not _is_report(span)
     return is_open and not any(name in span.attributes for name in ANSWERED)
 
 

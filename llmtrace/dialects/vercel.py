@@ -10,6 +10,7 @@ Source: https://ai-sdk.dev/docs/ai-sdk-core/telemetry
 from collections.abc import Iterable
 
 from llmtrace import semconv as s
+from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects import otel
 from llmtrace.dialects.base import TOTAL_TOKENS, Aliases, Dialect, Said, fill, text
 from llmtrace.model import Call, Span
@@ -62,9 +63,10 @@ def _translate_newer(span: Span) -> Said | None:
 
 
 def _is_outer_embedding(span: Span) -> bool:
-    said = span.attributes
-    is_silent = s.USAGE_INPUT_TOKENS not in said and (span.status_code != 2 or s.SERVER_ADDRESS not in said)
-    return said.get(s.OPERATION_NAME) == "embeddings" and is_silent
+    is_embedding = span.attributes.get(s.OPERATION_NAME) == "embeddings"
+    # One that failed has no usage either; the outer one is above it.
+    is_silent = span.status_code != STATUS_ERROR or span.parent_span_id is None
+    return is_embedding and is_silent and s.USAGE_INPUT_TOKENS not in span.attributes
 
 
 def _translate_older(span: Span) -> Said | None:

@@ -96,13 +96,17 @@ def agent_calls(simulator: str) -> dict[str, Callable[[], Any]]:
     for provider in (openai, anthropic):
         provider.client.max_retries = 0
     question: str = QUESTION[0]["content"]
+    # Whatever the id of the tool's call, which is part of the next request, its answer is cut.
+    brief = ModelSettings(max_tokens=20)
     calls: dict[str, Callable[[], Any]] = {}
     for name, model in models.items():
         plain = Agent(model, name="harbour")
         long = Agent(model, instructions=LONG)
         calls[f"{name} plain"] = lambda plain=plain: plain.run_sync(question)
         calls[f"{name} stream"] = lambda plain=plain: stream(plain, question)
-        calls[f"{name} tool + {name} answer"] = lambda model=model: Agent(model, tools=[boats]).run_sync(question)
+        calls[f"{name} tool + {name} answer"] = lambda model=model: Agent(model, tools=[boats]).run_sync(
+            question, model_settings=brief
+        )
         calls[f"{name} error"] = lambda plain=plain: plain.run_sync(question)
         calls[f"{name} cache cold"] = lambda long=long: long.run_sync(question)
         calls[f"{name} cache warm"] = lambda long=long: long.run_sync(question)
