@@ -14,6 +14,7 @@ from llmtrace.store.duplicates import (
     Key,
     Sighting,
     find_duplicates,
+    is_alike,
     sighting_of,
     sighting_of_new,
 )
@@ -104,8 +105,10 @@ class DuplicateMarks:
                 "known": [s.response_id is not None for s in new],
             },
         )
-        found: dict[Key, Sighting] = {s.key: s for s in alike}
-        frontier: Sequence[Sighting] = [*new, *alike]
+        # A row that is merely near would be judged anew here, without those that it is really alike to.
+        tied = [s for s in alike if any(is_alike(s, n) for n in new)]
+        found: dict[Key, Sighting] = {s.key: s for s in tied}
+        frontier: Sequence[Sighting] = [*new, *tied]
         while frontier:
             related = self._sightings(
                 RELATED,

@@ -186,6 +186,11 @@ def _near(group: list[Sighting]) -> Iterable[tuple[float, Sighting, Sighting]]:
                 yield (b.started_at - a.started_at).total_seconds(), *_ordered(a, b)
 
 
+def is_alike(a: Sighting, b: Sighting) -> bool:
+    """Whether A and B may tell of one call by their time and numbers alone."""
+    return a.numbers == b.numbers and a.scope != b.scope and (_is_spanned(a, b) or _is_spanned(b, a))
+
+
 def _is_spanned(outer: Sighting, inner: Sighting) -> bool:
     """Whether OUTER spans INNER in time and tells the same of it, one knows no id, and nothing sets them apart.
 
