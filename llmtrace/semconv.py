@@ -128,4 +128,7 @@ CONTENT = re.compile(
     r"|(input|output)\.value$"
     r"|traceloop\.entity\.(input|output)$"
     r"|ai\.prompt(\.|$)|ai\.response\.(text|object|toolCalls|reasoning)$"
+    r"|langfuse\.(observation|trace)\.(input|output)$"
+    r"|pydantic_ai\.all_messages$|final_result$"
+    r"|llm\.[a-z_]+\.(messages|choices|content|input|output|tools|system)$"
 )

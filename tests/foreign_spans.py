@@ -121,3 +121,90 @@ def vercel(number: int = 1, scope: str = "ai", **changes: Any) -> Span:
         **changes.pop("attributes", {}),
     }
     return make_span(number, scope, said, **changes)
+
+
+OPENAI_USAGE = (
+    '{"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, '
+    '"prompt_tokens_details": {"cached_tokens": 600}}'
+)
+
+
+def logfire(number: int = 1, scope: str = "logfire.openai", **changes: Any) -> Span:
+    said = {
+        "logfire.span_type": "span",
+        "logfire.msg_template": "Chat Completion with {request_data[model]!r}",
+        "request_data": '{"model":"gpt-4o"}',
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": f"chatcmpl-{number}",
+        "gen_ai.response.finish_reasons": '["stop"]',
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, **changes)
+
+
+def litellm(number: int = 1, scope: str = "litellm", **changes: Any) -> Span:
+    said = {
+        "llm.request.type": "completion",
+        "llm.is_streaming": "False",
+        "litellm.call_id": "11111111-2222-3333-4444-555555555555",
+        "gen_ai.operation.name": "chat",
+        "gen_ai.system": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": f"chatcmpl-{number}",
+        "gen_ai.response.finish_reasons": '["stop"]',
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, name="litellm_request", **changes)
+
+
+def langfuse(number: int = 1, scope: str = "langfuse-sdk", **changes: Any) -> Span:
+    said = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "gpt-4o-2024-08-06",
+        "langfuse.observation.model.parameters": '{"temperature": 0.5, "max_tokens": 60, "service_tier": "default"}',
+        "langfuse.observation.usage_details": '{"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}',
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, name="OpenAI-generation", **changes)
+
+
+def mistral_sdk(number: int = 1, scope: str = "mistralai_sdk_tracer", **changes: Any) -> Span:
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "mistral_ai",
+        "gen_ai.request.model": "mistral-small-latest",
+        "gen_ai.response.model": "mistral-small-latest",
+        "gen_ai.response.id": f"cmpl-{number}",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        "http.url": "https://api.mistral.ai/v1/chat/completions",
+        "server.address": "api.mistral.ai:443",
+        "server.port": 443,
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, **changes)
+
+
+def vercel_7(number: int = 1, scope: str = "gen_ai", **changes: Any) -> Span:
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": f"chatcmpl-{number}",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        "gen_ai.client.operation.duration": 1.4,
+        **changes.pop("attributes", {}),
+    }
+    return make_span(number, scope, said, **changes)

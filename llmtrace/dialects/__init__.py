@@ -9,7 +9,17 @@ from dataclasses import replace
 from functools import lru_cache
 
 from llmtrace import codec, semconv
-from llmtrace.dialects import anthropic_sdk, openinference, openllmetry, otel, vercel
+from llmtrace.dialects import (
+    anthropic_sdk,
+    langfuse,
+    litellm,
+    logfire,
+    mistral_sdk,
+    openinference,
+    openllmetry,
+    otel,
+    vercel,
+)
 from llmtrace.dialects.base import Dialect, Reading, is_below
 from llmtrace.dialects.common import complete, find_common_doubts
 from llmtrace.dialects.usage import settle
@@ -21,6 +31,10 @@ __all__ = ["DIALECTS", "Dialect", "Reading", "find_dialect", "read"]
 DIALECTS: tuple[Dialect, ...] = (
     anthropic_sdk.DIALECT,
     openinference.DIALECT,
+    litellm.DIALECT,
+    langfuse.DIALECT,
+    logfire.DIALECT,
+    mistral_sdk.DIALECT,
     openllmetry.DIALECT,
     vercel.DIALECT,
     otel.NEW,
@@ -41,7 +55,12 @@ def read(span: Span) -> Reading | None:
     unsettled = settle(said, span.scope)
     is_error = semconv.ERROR_TYPE in said
     call = codec.decode(
-        replace(span, attributes=said, status_code=codec.STATUS_ERROR if is_error else span.status_code)
+        replace(
+            span,
+            attributes=said,
+            start_ns=dialect.find_start(span),
+            status_code=codec.STATUS_ERROR if is_error else span.status_code,
+        )
     )
     if call is None:
         return None

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.dialects.base import Aliases, Said, fill, mapping, text
+from llmtrace.dialects.base import Aliases, Said, fill, mapping, parse, text
 from llmtrace.model import Attributes
 
 ASSOCIATION = "traceloop.association.properties."
 METADATA = ("metadata", "ai.telemetry.metadata.", "langfuse.trace.metadata.", "langfuse.observation.metadata.")
 TAG_LISTS = ("tag.tags", "langfuse.trace.tags")
 MOST_TAGS = 32
-# What LangChain says of itself among the app's metadata.
-NOT_THE_APPS = ("ls_", "lc_", "langgraph_")
+# What LangChain and Langfuse say of themselves among the app's metadata.
+NOT_THE_APPS = ("ls_", "lc_", "langgraph_", "finish_reason")
+# Whose metadata is JSON, texts too.
+JSON_METADATA = "langfuse."
 
 # Field to its names among an app's own key-value pairs, and among attributes.
 KEYS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -68,8 +70,14 @@ def _pairs(attributes: Attributes) -> dict[str, str]:
     for name, value in attributes.items():
         for start in (ASSOCIATION, *METADATA[1:]):
             if name.startswith(start):
-                pairs[name[len(start) :]] = value
+                pairs[name[len(start) :]] = _plain(value) if name.startswith(JSON_METADATA) else value
     return {key: str(value) for key, value in pairs.items() if _is_the_apps(key, value)}
+
+
+def _plain(value: Any) -> Any:
+    """The text that VALUE is JSON for; VALUE where it is none."""
+    parsed = parse(value)
+    return parsed if isinstance(parsed, str) else value
 
 
 def _is_the_apps(key: str, value: Any) -> bool:

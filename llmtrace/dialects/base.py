@@ -45,7 +45,7 @@ class Dialect:
     `scopes` are the instrumentation scopes that speak it, each with all below it; `signature` the attributes that give
     it away in any other scope, a name or, ending in a dot, the start of one. `translate` says a span in the newest
     names, or returns None where the span is no call to a provider. `find_doubts` says what is not certain about the
-    cost of the call that was read.
+    cost of the call that was read; `find_start` when it began, in nanoseconds, where that is not the span's start.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Dialect:
     signature: tuple[str, ...]
     translate: Callable[[Span], Said | None]
     find_doubts: Callable[[Span, Call], Iterable[str]] = field(default=lambda span, call: ())
+    find_start: Callable[[Span], int] = field(default=lambda span: span.start_ns)
 
 
 def is_below(scope: str, roots: Iterable[str]) -> bool:
@@ -82,10 +83,21 @@ def whole(attributes: Attributes, name: str) -> int | None:
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The JSON object in the text VALUE; an empty one where there is none."""
-    if not isinstance(value, str) or len(value) > JSON_CHARACTERS:
-        return {}
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return {}
+    parsed = parse(value)
     return parsed if isinstance(parsed, dict) else {}
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """The texts in VALUE, a JSON list of them; none where it is something else."""
+    parsed = parse(value)
+    return tuple(t for t in parsed if isinstance(t, str)) if isinstance(parsed, list) else ()
+
+
+def parse(value: Any) -> Any:
+    """What the JSON in the text VALUE says; None where it is none, or too long."""
+    if not isinstance(value, str) or len(value) > JSON_CHARACTERS:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from llmtrace import semconv as s
 from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects.attribution import attribute
-from llmtrace.dialects.base import Said, text, whole
+from llmtrace.dialects.base import Said, text, texts, whole
 from llmtrace.dialects.content import add_content, finish_reasons
 from llmtrace.model import Call, Span
 from llmtrace.providers import find_provider
@@ -36,9 +36,15 @@ UNKNOWN_PROVIDER = "unknown"
 SCOPE_PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "openai_v2": "openai", "groq": "groq"}
 # OpenTelemetry's words for why a model stopped, in each provider's own where only one is meant.
 FINISH_REASONS = {
-    "openai": {"tool_call": "tool_calls"},
-    "mistralai": {"tool_call": "tool_calls"},
-    "anthropic": {"length": "max_tokens", "tool_call": "tool_use", "tool_calls": "tool_use"},
+    "openai": {"tool_call": "tool_calls", "tool-calls": "tool_calls", "content-filter": "content_filter"},
+    "mistralai": {"tool_call": "tool_calls", "tool-calls": "tool_calls"},
+    "anthropic": {
+        "length": "max_tokens",
+        "tool_call": "tool_use",
+        "tool_calls": "tool_use",
+        "tool-calls": "tool_use",
+        "content-filter": "refusal",
+    },
 }
 ENDPOINTS = {
     ("openai", "chat"): "chat.completions",
@@ -53,8 +59,9 @@ ENDPOINTS = {
     ("ollama", "text_completion"): "generate",
 }
 BASE_URLS = ("gen_ai.openai.api_base", "llm.openai.api_base", "openai.api_base")
-# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before or around.
-STATUS_IN_MESSAGE = re.compile(r"""^(?:[\w.]+(?:: |\(["']))?Error code: ([45]\d\d)\b""")
+# How the exceptions of OpenAI's and Anthropic's SDKs begin, after the class's name where that is put before or around;
+# and those of Pydantic AI.
+STATUS_IN_MESSAGE = re.compile(r"""^(?:[\w.]+(?:: |\(["']))?(?:Error code|status_code): ([45]\d\d)\b""")
 UNSTATED_TIERS = (None, "auto", "default", "standard", "standard_only")
 
 
@@ -95,6 +102,11 @@ def _provider(said: Said, scope: str) -> str:
 
 def _name_server(said: Said) -> None:
     url = text(said, *BASE_URLS)
+    if (address := text(said, s.SERVER_ADDRESS)) is not None:
+        # Some write the port there too.
+        name, _, number = address.rpartition(":")
+        if name and number.isdecimal() and (":" not in name or name.endswith("]")):
+            said[s.SERVER_ADDRESS] = name
     if url is None or s.SERVER_ADDRESS in said:
         return
     try:
@@ -122,7 +134,7 @@ def _name_endpoint(said: Said) -> None:
 def _list_finish_reasons(said: Said) -> None:
     """Why the model stopped, as a list in the provider's words."""
     stated = said.get(s.RESPONSE_FINISH_REASONS)
-    reasons = (stated,) if isinstance(stated, str) else stated
+    reasons = (texts(stated) or (stated,)) if isinstance(stated, str) else stated
     family = find_provider(str(said[s.PROVIDER_NAME]))
     words = FINISH_REASONS.get(family.sdk, {}) if family is not None else {}
     if isinstance(reasons, tuple) and reasons and all(isinstance(r, str) for r in reasons):

@@ -4,13 +4,12 @@ Three spellings are met: one attribute for each field of each message, numbered 
 events that hold all messages, or one each, as JSON (OpenTelemetry's generations before attributes had them).
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.dialects.base import JSON_CHARACTERS, Said, mapping
+from llmtrace.dialects.base import Said, mapping, parse
 from llmtrace.model import Attributes, Span
 from llmtrace.providers.content import Message, Part, text_part, tool_call_part
 from llmtrace.redaction.fitting import fit_json
@@ -50,6 +49,32 @@ def add_content(said: Said, span: Span) -> None:
         _set(said, s.OUTPUT_MESSAGES, [_message({"role": "assistant", **choice}) for choice in _choices(span)])
 
 
+def messages_of(value: Any, name: str) -> str | None:
+    """The messages in VALUE for the attribute NAME, as JSON: a list of them, one, or a plain text."""
+    parsed = parse(value)
+    if isinstance(parsed, dict):
+        inner = parsed.get("messages")
+        parsed = inner if isinstance(inner, list) else [parsed]
+    if not isinstance(parsed, list):
+        role = "user" if name == s.INPUT_MESSAGES else "assistant"
+        parsed = [{"role": role, "content": value}] if isinstance(value, str) else []
+    said: Said = {}
+    _set(said, name, [_message(_spread(row)) for row in parsed if isinstance(row, dict)])
+    messages = said.get(name)
+    return messages if isinstance(messages, str) else None
+
+
+def _spread(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A message of OpenAI's with its tool calls under the names that numbered ones have."""
+    calls = row.get("tool_calls")
+    spread = {k: v for k, v in row.items() if k != "tool_calls"}
+    for i, call in enumerate(calls if isinstance(calls, list) else ()):
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            spread |= {f"tool_calls.{i}.{k}": v for k, v in {"id": call.get("id"), **function}.items()}
+    return spread
+
+
 def finish_reasons(span: Span) -> tuple[str, ...]:
     """Why the model stopped, as the events for SPAN's choices say."""
     return tuple(r for choice in _choices(span) if isinstance(r := choice.get("finish_reason"), str) and r)
@@ -86,12 +111,7 @@ def _numbered(fields: Mapping[str, Any], start: str) -> list[dict[str, Any]]:
 
 def _rows(text: Any) -> list[Attributes]:
     """The objects in TEXT, a JSON list of them."""
-    if not isinstance(text, str) or len(text) > JSON_CHARACTERS:
-        return []
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
+    parsed = parse(text)
     return [row for row in parsed if isinstance(row, dict)] if isinstance(parsed, list) else []
 
 

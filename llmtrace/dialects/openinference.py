@@ -6,15 +6,15 @@ spans of the kinds in `OPERATIONS` are calls: chains and agents repeat the total
 Source: https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS
+from llmtrace.codec import REQUEST_FIELDS, RESPONSE_FIELDS
 from llmtrace.dialects.base import TOTAL_TOKENS, Aliases, Dialect, Said, fill, mapping, text
-from llmtrace.model import Call, Response, Span
-from llmtrace.providers import FAMILIES, Endpoint, Family, InvalidUsage
+from llmtrace.dialects.usage import take_usage
+from llmtrace.model import Call, Span
+from llmtrace.providers import FAMILIES, Endpoint
 
 KIND = "openinference.span.kind"
 OPERATIONS = {"LLM": "chat", "EMBEDDING": "embeddings"}
@@ -116,20 +116,7 @@ def _take_answer(said: Said, body: Mapping[str, Any]) -> None:
         said[s.RESPONSE_SERVICE_TIER] = response.service_tier
     for tool, times in response.tool_requests.items():
         said[s.TOOL_REQUESTS_PREFIX + tool] = times
-    _take_usage(said, family, response)
-
-
-def _take_usage(said: Said, family: Family, response: Response) -> None:
-    if response.usage is None:
-        return
-    try:
-        usage = family.normalise(response.usage)
-    except InvalidUsage:
-        return
-    for name, key, _ in USAGE_FIELDS:
-        if (value := getattr(usage, key)) is not None:
-            said[name] = value
-    said[s.USAGE_RAW] = json.dumps(response.usage, separators=(",", ":"))
+    take_usage(said, family, response.usage)
 
 
 def _endpoint(sdk: str, name: str | None) -> Endpoint:

@@ -3,8 +3,14 @@
 Source: the rule for Anthropic in OpenTelemetry's GenAI conventions, and what the instrumentations were seen to do.
 """
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from llmtrace import semconv as s
+from llmtrace.codec import USAGE_FIELDS
 from llmtrace.dialects.base import COUNTS, TOTAL_TOKENS, Said, is_below, whole
+from llmtrace.providers import InvalidUsage, UsageFamily
 
 # A count beyond this is no count: no context holds it, and the store has no room for its price.
 MOST_TOKENS = 10**9
@@ -17,6 +23,9 @@ INCLUSIVE = (
     "opentelemetry.instrumentation.genai",
     "logfire",
     "pydantic-ai",
+    "litellm",
+    "ai",
+    "gen_ai",
 )
 # Whose own usage objects leave cached tokens out of the input; what others report contains them.
 EXCLUSIVE_PROVIDERS = frozenset({"anthropic", "aws.bedrock", "gcp.vertex_ai"})
@@ -33,6 +42,22 @@ def settle(said: Said, scope: str) -> str | None:
                 said[name] = number
     _mark_unfinished(said)
     return _include_cached(said, scope)
+
+
+def take_usage(said: Said, family: UsageFamily | None, usage: Mapping[str, Any] | None) -> None:
+    """Put into SAID what USAGE, a usage object as a provider of FAMILY sends it, says; nothing where it is none."""
+    if not usage or family is None:
+        return
+    try:
+        counts = family.normalise(usage)
+    except InvalidUsage:
+        return
+    for name, key, _ in USAGE_FIELDS:
+        if (value := getattr(counts, key)) is not None:
+            said[name] = value
+    said[s.USAGE_RAW] = json.dumps(usage, separators=(",", ":"))
+    if isinstance(tier := usage.get("service_tier"), str):
+        said.setdefault(s.RESPONSE_SERVICE_TIER, tier)
 
 
 def _mark_unfinished(said: Said) -> None:

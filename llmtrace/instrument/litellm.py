@@ -30,6 +30,8 @@ PROTOCOLS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 MODEL = re.compile(r"/models?/([^/]+?)(?::[a-zA-Z]+)?(?:/[a-z-]+)?$")
 VERTEX_CLAUDE = re.compile(r"/publishers/anthropic/models/[^/]+:(?:streamR|r)awPredict$")
+# The event of Anthropic's that LiteLLM reads last: why the model stopped, with the usage.
+STOPPED = re.compile(rb'event: message_(?:stop|delta\n(?!.*"stop_reason": ?null))')
 # Where Anthropic's models are, beside Anthropic: as its SDK's clients for those places are called.
 PLACES = (
     (re.compile(r"\.googleapis\.com$"), "AnthropicVertex"),
@@ -119,7 +121,8 @@ class _UntilDone:
 
     def feed(self, piece: bytes) -> None:
         self._inner.feed(piece)
-        if piece.rstrip().endswith(DONE):
+        last = piece.rstrip().rpartition(b"\n\n")[2]
+        if last.endswith(DONE) or STOPPED.match(last):
             self._invocation.finish_reading()
 
     def finish(self) -> None:

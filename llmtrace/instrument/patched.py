@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from llmtrace.instrument.captured import captured_by
+from llmtrace.instrument.captured import Holder, captured_by
 
 
 class Patched:
@@ -14,7 +14,7 @@ class Patched:
     def __init__(self) -> None:
         """Nothing is replaced yet."""
         self._originals: list[tuple[type | ModuleType, str, Any, Any]] = []
-        self._rewired: list[tuple[Any, Any, Any]] = []
+        self._rewired: list[tuple[Holder, Any, Any]] = []
 
     def patch(self, owner: type | ModuleType | None, name: str, around: Callable[[Any], Any]) -> bool:
         """Replace OWNER's own NAME by AROUND(it); False where it has none."""
@@ -24,9 +24,9 @@ class Patched:
         wrapper = functools.wraps(original)(around(original))
         setattr(owner, name, wrapper)
         self._originals.append((owner, name, original, wrapper))
-        for proxy in captured_by(owner, name, original) if isinstance(owner, type) else ():
-            proxy.__wrapped__ = wrapper
-            self._rewired.append((proxy, original, wrapper))
+        for holder in captured_by(owner, name, original) if isinstance(owner, type) else ():
+            setattr(*holder, wrapper)
+            self._rewired.append((holder, original, wrapper))
         return True
 
     def restore(self, keep: str | None = None) -> None:
@@ -36,6 +36,6 @@ class Patched:
             if vars(owner).get(name) is wrapper:
                 setattr(owner, name, original)
             self._originals.remove(patch)
-        for proxy, original, wrapper in self._rewired:
-            if proxy.__wrapped__ is wrapper:
-                proxy.__wrapped__ = original
+        for holder, original, wrapper in self._rewired:
+            if getattr(*holder) is wrapper:
+                setattr(*holder, original)

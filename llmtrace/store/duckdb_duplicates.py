@@ -8,12 +8,13 @@ from llmtrace import semconv
 from llmtrace.providers.uncharged import FETCH_OPERATION
 from llmtrace.store.base import PricedCall
 from llmtrace.store.duplicates import (
-    CLOCK,
     IDENTITY,
+    REPORT,
     RICHES,
     Key,
     Sighting,
     find_duplicates,
+    is_alike,
     sighting_of,
     sighting_of_new,
 )
@@ -99,13 +100,15 @@ class DuplicateMarks:
                 "providers": [s.provider for s in new],
                 "inputs": [s.input_tokens for s in new],
                 "outputs": [s.output_tokens for s in new],
-                "starts": [s.started_at - CLOCK for s in new],
-                "ends": [s.ended_at + CLOCK for s in new],
+                "starts": [s.started_at - REPORT for s in new],
+                "ends": [s.ended_at + REPORT for s in new],
                 "known": [s.response_id is not None for s in new],
             },
         )
-        found: dict[Key, Sighting] = {s.key: s for s in alike}
-        frontier: Sequence[Sighting] = [*new, *alike]
+        # A row that is merely near would be judged anew here, without those that it is really alike to.
+        tied = [s for s in alike if any(is_alike(s, n) for n in new)]
+        found: dict[Key, Sighting] = {s.key: s for s in tied}
+        frontier: Sequence[Sighting] = [*new, *tied]
         while frontier:
             related = self._sightings(
                 RELATED,

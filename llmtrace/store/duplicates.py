@@ -1,10 +1,10 @@
 """Finds the rows that tell of one and the same call, and the one among them that is billed.
 
 An application may be watched by us, by its SDK and by a framework at once. Rows are of one call when the provider's
-ids say so, when one is the other's parent and lacks such an id, or when one that lacks it spans the other in time and
-tells the very same numbers. They are then of different scopes: one scope that tells the same id twice has seen two
-calls (a gateway that answered from its cache). The result depends on the rows alone, not on the order in which they
-came.
+ids say so, when one is the other's parent and lacks such an id, or when one spans the other in time, either lacks an
+id, and both tell the very same numbers. They are then of different scopes: one scope that tells the same id twice has
+seen two calls (a gateway that answered from its cache). The result depends on the rows alone, not on the order in
+which they came.
 """
 
 from collections import defaultdict
@@ -22,6 +22,8 @@ Key: TypeAlias = tuple[str, str]
 NEIGHBOURS = 16
 # Two libraries read the clock one after the other, and the store keeps microseconds.
 CLOCK = timedelta(milliseconds=1)
+# What reports a stream after its end is written so much later at most.
+REPORT = timedelta(milliseconds=100)
 # Columns of `call_rows` that a sighting is made of: what identifies it, then what makes it rich.
 IDENTITY = (
     "trace_id",
@@ -184,16 +186,22 @@ def _near(group: list[Sighting]) -> Iterable[tuple[float, Sighting, Sighting]]:
                 yield (b.started_at - a.started_at).total_seconds(), *_ordered(a, b)
 
 
+def is_alike(a: Sighting, b: Sighting) -> bool:
+    """Whether A and B may tell of one call by their time and numbers alone."""
+    return a.numbers == b.numbers and a.scope != b.scope and (_is_spanned(a, b) or _is_spanned(b, a))
+
+
 def _is_spanned(outer: Sighting, inner: Sighting) -> bool:
-    """Whether OUTER, which knows no id, spans INNER in time and tells the same of it, and nothing sets them apart.
+    """Whether OUTER spans INNER in time and tells the same of it, one knows no id, and nothing sets them apart.
 
     Spans of different traces are of different calls, unless INNER is of no trace but its own.
     """
+    slack = CLOCK if outer.response_id is None else REPORT
     return (
-        outer.response_id is None
+        (outer.response_id is None or inner.response_id is None)
         and (outer.trace_id == inner.trace_id or inner.parent_span_id is None)
         and outer.started_at <= inner.started_at + CLOCK
-        and outer.ended_at + CLOCK >= inner.ended_at
+        and outer.ended_at + slack >= inner.ended_at
         and bool({outer.request_model, outer.response_model} & {inner.request_model, inner.response_model} - {None})
         and (outer.http_status == inner.http_status if inner.status == "error" else inner.input_tokens is not None)
     )

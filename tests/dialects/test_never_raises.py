@@ -4,7 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_spans import anthropic_sdk, make_span, openinference, openllmetry, otel_new, otel_old, vercel
+from foreign_spans import (
+    anthropic_sdk,
+    langfuse,
+    litellm,
+    logfire,
+    make_span,
+    mistral_sdk,
+    openinference,
+    openllmetry,
+    otel_new,
+    otel_old,
+    vercel,
+    vercel_7,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +33,10 @@ from llmtrace.pricing import load_book
 from llmtrace.store.base import Batch
 from llmtrace.store.duckdb import DuckStore
 
-BUILDERS = (otel_new, otel_old, openllmetry, openinference, vercel, anthropic_sdk)
+BUILDERS = (
+    *(otel_new, otel_old, openllmetry, openinference, vercel, anthropic_sdk),
+    *(logfire, litellm, langfuse, mistral_sdk, vercel_7),
+)
 BOOK = load_book()
 NAMES = sorted(
     {
@@ -43,6 +59,8 @@ NAMES = sorted(
         "traceloop.association.properties.x",
         "anthropic.beta",
         "gen_ai.openai.api_base",
+        *("gen_ai.usage.raw", "duration", "metadata.usage_object", "hidden_params", "http.url", "server.address"),
+        *("langfuse.observation.completion_start_time", "langfuse.observation.input", "langfuse.observation.output"),
         semconv.TAG_PREFIX + "t",
         semconv.TOOL_REQUESTS_PREFIX + "web_search",
         semconv.RATE_LIMIT_PREFIX + "r",
@@ -58,6 +76,8 @@ texts = st.one_of(
     st.sampled_from(
         [
             '{"finish_reason": 3, "message": {"content": 3}}',
+            "{'prompt_tokens': -1, 'prompt_tokens_details': 3}",
+            '{"additional_headers": 3, "prompt_tokens": 7, "messages": [{"tool_calls": [3]}]}',
             '{"type": "message", "usage": {"input_tokens": 1e300, "iterations": 3}}',
             "NaN",
             "http://[",

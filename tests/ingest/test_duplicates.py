@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign_spans import anthropic_sdk, openinference, openllmetry, otel_new, otel_old
+from foreign_spans import anthropic_sdk, logfire, openinference, openllmetry, otel_new, otel_old
 from samples import make_call
 
 from llmtrace import codec, otlp_bytes
@@ -235,3 +236,33 @@ def test_many_calls_seen_twice_in_mixed_batches(home: Home) -> None:
     home.send(*(own(n) for n in numbers if n % 3 == 0))
     assert home.billed() == ["llmtrace"] * 149
     assert home.total() == 149 * PRICE
+
+
+def test_a_call_that_follows_at_once_and_costs_the_same_takes_nobodys_wrapper_away(home: Home) -> None:
+    scope = "openinference.instrumentation.langchain"
+    mine = own(1)
+    wide = {"start_ns": mine.start_ns - 10**7, "end_ns": mine.end_ns + 10**7, "parent_span_id": "d" * 16}
+    wrapper = openinference(1, scope=scope, span_id="c" * 16, trace_id="e" * 32, **wide)
+    took_ns = mine.end_ns - mine.start_ns
+    next_start_ns = wide["end_ns"] + 10**7
+    again = replace(own(2), start_ns=next_start_ns, end_ns=next_start_ns + took_ns)
+    home.send(mine, wrapper)
+    home.send(again)
+    assert home.billed() == ["llmtrace", "llmtrace"]
+    assert home.duplicates()["c" * 16] == mine.span_id
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_the_report_of_a_stream_is_known_by_its_time_and_numbers(home: Home, order: Sequence[int]) -> None:
+    mine = own(1)
+    nothing = {"gen_ai.response.id": None, "gen_ai.response.finish_reasons": None}
+    unsaid = {"gen_ai.usage.input_tokens": None, "gen_ai.usage.output_tokens": None}
+    opening = logfire(1, span_id="a" * 16, attributes={**nothing, **unsaid})
+    ended = {"start_ns": mine.end_ns + 5 * 10**6, "end_ns": mine.end_ns + 5 * 10**6}
+    said = {**nothing, "logfire.span_type": "log", "duration": 1.2}
+    report = logfire(1, span_id="b" * 16, trace_id="e" * 32, attributes=said, **ended)
+    spans = [mine, opening, report]
+    for index in order:
+        home.send(spans[index])
+    assert (home.billed(), home.total()) == (["llmtrace"], PRICE)
+    assert home.duplicates() == {mine.span_id: None, "b" * 16: mine.span_id}

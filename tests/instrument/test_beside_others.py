@@ -1,5 +1,6 @@
 """Another instrumentation that wrapped the SDK before us sees its calls, and we see ours."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,32 @@ def test_the_other_one_is_left_as_it_was(home: Path, simulator: Simulator, seen:
     ask(simulator)
     assert recorded_calls(home) == []
     assert seen == ["OpenAI", "OpenAI"]
+
+
+@pytest.fixture
+def closed_over(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What one saw that keeps the base's function in a closure, as Logfire does."""
+    found: list[str] = []
+
+    def watch(original: Any) -> Any:
+        @functools.wraps(original)
+        def request(client: Any, *args: Any, **kwargs: Any) -> Any:
+            found.append(type(client).__name__)
+            return original(client, *args, **kwargs)
+
+        return request
+
+    monkeypatch.setattr(openai.OpenAI, "request", watch(watch(openai.OpenAI.request)), raising=False)
+    return found
+
+
+def test_a_call_is_recorded_though_another_keeps_the_function_in_a_closure(
+    home: Path, simulator: Simulator, closed_over: list[str]
+) -> None:
+    llmtrace.instrument()
+    answer = ask(simulator)
+    assert [call.response.id for call in recorded_calls(home)] == [answer.id]
+    llmtrace.uninstrument()
+    ask(simulator)
+    assert len(recorded_calls(home)) == 1
+    assert closed_over == ["OpenAI"] * 4

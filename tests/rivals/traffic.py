@@ -7,17 +7,9 @@ import contextlib
 import json
 import sys
 import urllib.request
-from collections.abc import Callable
-from typing import Any
 
-QUESTION: list[Any] = [{"role": "user", "content": "Tell me about the harbour at night, please."}]
-LONG = "The harbour master keeps a book of every ship that came in at night. " * 120
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-OPENAI: dict[str, Any] = {"model": "gpt-4o", "messages": QUESTION, "max_tokens": 60, "temperature": 0.5}
-ANTHROPIC: dict[str, Any] = {"model": "claude-sonnet-4-6", "messages": QUESTION, "max_tokens": 60}
-OPENAI_TOOL = {"type": "function", "function": {"name": "weather", "description": "Weather", "parameters": SCHEMA}}
-ANTHROPIC_TOOL = {"name": "weather", "description": "Weather", "input_schema": SCHEMA}
-CACHED = [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]
+from calls import MAKERS
+from instrumentors import RIVALS
 
 
 def fail_once(simulator: str, provider: str) -> None:
@@ -26,130 +18,18 @@ def fail_once(simulator: str, provider: str) -> None:
     urllib.request.urlopen(urllib.request.Request(f"{simulator}/_simulator/faults", body, method="POST")).read()
 
 
-def read(stream: Any) -> None:
-    for _ in stream:
-        pass
-
-
-def openai_calls(simulator: str) -> dict[str, Callable[[], Any]]:
-    import openai
-
-    create = openai.OpenAI(base_url=f"{simulator}/v1", api_key="k", max_retries=0).chat.completions.create
-    long = {**OPENAI, "messages": [{"role": "system", "content": LONG}, *QUESTION]}
-    streamed = {"stream": True, "stream_options": {"include_usage": True}}
-    return {
-        "openai plain": lambda: create(**OPENAI),
-        "openai stream": lambda: read(create(**OPENAI, **streamed)),
-        "openai tool": lambda: create(**OPENAI, tools=[OPENAI_TOOL]),
-        "openai error": lambda: create(**OPENAI),
-        "openai cache cold": lambda: create(**long),
-        "openai cache warm": lambda: create(**long),
-        "openai reasoning": lambda: create(model="o4-mini", messages=QUESTION, max_completion_tokens=3000),
-        "openai tier": lambda: create(model="o4-mini", messages=QUESTION, service_tier="flex"),
-    }
-
-
-def anthropic_calls(simulator: str) -> dict[str, Callable[[], Any]]:
-    import anthropic
-
-    create = anthropic.Anthropic(base_url=simulator, api_key="k", max_retries=0).messages.create
-    thinking = {"type": "enabled", "budget_tokens": 1024}
-    return {
-        "anthropic plain": lambda: create(**ANTHROPIC),
-        "anthropic stream": lambda: read(create(**ANTHROPIC, stream=True)),
-        "anthropic tool": lambda: create(**ANTHROPIC, tools=[ANTHROPIC_TOOL]),
-        "anthropic error": lambda: create(**ANTHROPIC),
-        "anthropic cache cold": lambda: create(**ANTHROPIC, system=CACHED),
-        "anthropic cache warm": lambda: create(**ANTHROPIC, system=CACHED),
-        "anthropic thinking": lambda: create(**{**ANTHROPIC, "max_tokens": 3000}, thinking=thinking),
-    }
-
-
-def langchain_calls(simulator: str) -> dict[str, Callable[[], Any]]:
-    """A framework above the SDKs: each call inside a chain, which makes a span of its own."""
-    from langchain_anthropic import ChatAnthropic
-    from langchain_core.runnables import RunnableLambda
-    from langchain_openai import ChatOpenAI
-
-    asked: Any = RunnableLambda(lambda text: [("user", text)])
-    gpt = ChatOpenAI(model="gpt-4o", base_url=f"{simulator}/v1", api_key="k", max_retries=0, stream_usage=True)
-    claude = ChatAnthropic(model="claude-sonnet-4-6", base_url=simulator, api_key="k", max_retries=0, max_tokens=60)
-    return {
-        "openai plain": lambda: (asked | gpt).invoke("Tell me about the harbour."),
-        "openai stream": lambda: read((asked | gpt).stream("Tell me about the harbour.")),
-        "openai error": lambda: (asked | gpt).invoke("Tell me about the harbour."),
-        "anthropic plain": lambda: (asked | claude).invoke("Tell me about the harbour."),
-        "anthropic stream": lambda: read((asked | claude).stream("Tell me about the harbour.")),
-        "anthropic error": lambda: (asked | claude).invoke("Tell me about the harbour."),
-    }
-
-
-def instrument_langchain() -> None:
-    from openinference.instrumentation.langchain import LangChainInstrumentor
-    from openinference.instrumentation.openai import OpenAIInstrumentor
-
-    LangChainInstrumentor().instrument()
-    OpenAIInstrumentor().instrument()
-
-
-def instrument_openinference() -> None:
-    from openinference.instrumentation.anthropic import AnthropicInstrumentor
-    from openinference.instrumentation.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-def instrument_otelgenai() -> None:
-    from opentelemetry.instrumentation.genai.anthropic import AnthropicInstrumentor
-    from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-def instrument_otelv2() -> None:
-    from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-
-
-def instrument_openllmetry() -> None:
-    from opentelemetry.instrumentation.anthropic import AnthropicInstrumentor
-    from opentelemetry.instrumentation.openai import OpenAIInstrumentor
-
-    OpenAIInstrumentor().instrument()
-    AnthropicInstrumentor().instrument()
-
-
-# Rival to (what switches it on, the SDKs that it watches).
-RIVALS: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
-    "openinference": (instrument_openinference, ("openai", "anthropic")),
-    "otelgenai": (instrument_otelgenai, ("openai", "anthropic")),
-    "otelv2": (instrument_otelv2, ("openai",)),
-    "openllmetry": (instrument_openllmetry, ("openai", "anthropic")),
-    "native": (lambda: None, ("anthropic",)),
-    "langchain": (instrument_langchain, ("langchain",)),
-}
-
-
 def main(rival: str, simulator: str, receiver: str) -> None:
     """Call everything that RIVAL watches, one after the other, and hand its spans to RECEIVER."""
-    from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     import llmtrace
 
-    provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{receiver}/v1/traces")))
-    trace.set_tracer_provider(provider)
+    exported = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{receiver}/v1/traces"))
     switch_on, sdks = RIVALS[rival]
-    switch_on()
+    switch_on(exported)
     llmtrace.instrument(service_name="rivals")
-    makers = {"openai": openai_calls, "anthropic": anthropic_calls, "langchain": langchain_calls}
-    calls = {name: call for sdk in sdks for name, call in makers[sdk](simulator).items()}
+    calls = {name: call for sdk in sdks for name, call in MAKERS[sdk](simulator).items()}
     for name, call in calls.items():
         if name.endswith("error"):
             fail_once(simulator, name.split()[0])
@@ -157,11 +37,11 @@ def main(rival: str, simulator: str, receiver: str) -> None:
                 call()
         else:
             call()
-    if not (llmtrace.flush(10.0) and provider.force_flush(10_000)):
+    if not (llmtrace.flush(10.0) and exported.force_flush(10_000)):
         raise SystemExit("the spans could not be handed over")
     llmtrace.shutdown()
-    provider.shutdown()
-    print(json.dumps(list(calls)))
+    exported.shutdown()
+    print(json.dumps([one for name in calls for one in name.split(" + ")]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from foreign_spans import failure, openinference, otel_new
+from foreign_spans import failure, langfuse, litellm, logfire, openinference, otel_new, vercel, vercel_7
 from otlp_receiver import Receiver
 from serving import serve, settled
 
@@ -45,6 +45,46 @@ def test_spans_of_others_are_redacted_in_the_database_and_where_they_are_forward
     assert all(c["cost_usd"] is not None for c in calls)
     assert "[redacted:email] pays [redacted:card] with [redacted:key]" in str(contents)
     assert len(receiver.spans()) == 2
+
+
+def test_content_of_langfuse_and_of_the_ai_sdk_is_redacted_too(home: Path, receiver: Receiver) -> None:
+    said = json.dumps([{"role": "user", "content": PROMPT}])
+    spans = [
+        langfuse(
+            1,
+            attributes={
+                "langfuse.observation.input": said,
+                "langfuse.observation.output": json.dumps({"role": "assistant", "content": PROMPT}),
+                "langfuse.observation.metadata.note": json.dumps(PROMPT),
+                "langfuse.trace.input": said,
+            },
+        ),
+        vercel(
+            2, attributes={"ai.prompt.messages": said, "ai.response.text": PROMPT, "ai.telemetry.metadata.n": PROMPT}
+        ),
+        vercel_7(3, attributes={"gen_ai.input.messages": MESSAGES, "ai.settings.context.note": PROMPT}),
+        litellm(4, attributes={"hidden_params": json.dumps({"note": PROMPT}), "metadata.note": PROMPT}),
+        logfire(5, attributes={"request_data": json.dumps({"model": "gpt-4o", "messages": PROMPT})}),
+    ]
+    home.mkdir(exist_ok=True)
+    (home / "llmtrace.toml").write_text("[privacy]\nredact = ['EMP-\\d{6}']\n")
+    with serve(home, "--forward", receiver.url) as sidecar:
+        for span in spans:
+            assert sidecar.send(otlp_bytes.encode([span]))[0] == 200
+        sidecar.settled(len(spans))
+        settled(lambda: {"stored": len(receiver.spans()), "pending": 0}, len(spans))
+        client = llmtrace.connect(url=sidecar.url)
+        costs = [row["cost_usd"] for row in client.sql("SELECT cost_usd FROM calls").to_pylist()]
+        attributes = client.sql("SELECT CAST(attributes AS VARCHAR) AS a FROM spans WHERE scope = 'langfuse-sdk'")
+        contents = client.sql("SELECT input_messages FROM contents").to_pylist()
+        _, errors = sidecar.stop()
+    forwarded = b"".join(body for _, _, body in receiver.requests)
+    kept = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert [s for s in SECRETS if s.encode() in kept or s.encode() in forwarded or s in errors] == []
+    assert (len(costs), None in costs) == (len(spans), False)
+    # Content is kept as content alone.
+    assert "langfuse.observation.input" not in attributes.to_pylist()[0]["a"]
+    assert "[redacted:email] pays [redacted:card] with [redacted:key]" in str(contents)
 
 
 def test_a_destination_that_echoes_the_token_puts_it_into_no_log(home: Path, receiver: Receiver) -> None:

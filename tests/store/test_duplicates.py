@@ -170,3 +170,16 @@ def test_a_wrapper_is_known_by_its_time_and_its_numbers(name: str) -> None:
 @pytest.mark.parametrize("name", APART)
 def test_calls_that_only_look_alike_stay_apart(name: str) -> None:
     assert set(find_duplicates(pair(*APART[name])).values()) == {None}
+
+
+def test_a_report_of_a_stream_that_knows_no_id_is_of_the_call_that_spans_it() -> None:
+    ours = sighting(1, response_id="a", duration_s=2.0)
+    begun = NOON + timedelta(seconds=1.5)
+    # Logfire's report comes a little after the stream's end, in a trace of its own where the app has none.
+    told = sighting(2, "logfire", trace_id="u" * 32, started_at=begun, duration_s=1.55, input_tokens=1001)
+    assert find_duplicates([ours, told]) == {ours.key: None, told.key: ours.span_id}
+    late = replace(told, duration_s=1.7)
+    other = replace(told, parent_span_id="f" * 16)
+    named = replace(told, response_id="b")
+    for row in (late, other, named):
+        assert set(find_duplicates([ours, row]).values()) == {None}
