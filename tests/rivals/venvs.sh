@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes one virtual environment for each instrumentor that tests/rivals compares llmtrace with.
-# usage: tests/rivals/venvs.sh [DIR] [NAME...]     DIR: ~/venvs; NAME: openinference, otelgenai, otelv2, openllmetry, langchain, phoenix
+# usage: tests/rivals/venvs.sh [DIR] [NAME...]     DIR: ~/venvs; NAME: openinference, otelgenai, otelv2, openllmetry, langfuse, langchain, phoenix
 set -eu
 folder=${1:-$HOME/venvs}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- openinference otelgenai otelv2 openllmetry langchain phoenix
+[ $# -gt 0 ] || set -- openinference otelgenai otelv2 openllmetry langfuse langchain phoenix
 # What llmtrace itself needs is there too: both watch the same calls.
 common="opentelemetry-sdk opentelemetry-exporter-otlp-proto-http click platformdirs pyyaml"
 
@@ -17,6 +17,8 @@ packages() {
         # The generation before, which knows no openai 3 and no later release of its own helper.
         otelv2) echo "openai<3 opentelemetry-instrumentation-openai-v2>=2.0b0 opentelemetry-util-genai==0.4b0" ;;
         openllmetry) echo "openai anthropic opentelemetry-instrumentation-openai opentelemetry-instrumentation-anthropic" ;;
+        # Its own client for OpenAI; for Anthropic its documentation names OpenLLMetry's instrumentation.
+        langfuse) echo "openai anthropic langfuse opentelemetry-instrumentation-anthropic" ;;
         langchain) echo "langchain-openai langchain-anthropic openinference-instrumentation-langchain" \
             "openinference-instrumentation-openai" ;;
         # A backend, which the spans are sent to.
@@ -31,5 +33,5 @@ for name in "$@"; do
     "${PYTHON:-python3}" -m venv "$target"
     # shellcheck disable=SC2086
     "$target/bin/pip" install --quiet --disable-pip-version-check $common $wanted
-    "$target/bin/pip" list --format=freeze | grep -iE '^(openai|anthropic|arize-phoenix|openinference|opentelemetry-(sdk|instrumentation|util))'
+    "$target/bin/pip" list --format=freeze | grep -iE '^(openai|anthropic|langfuse|arize-phoenix|openinference|opentelemetry-(sdk|instrumentation|util))'
 done

@@ -1,0 +1,187 @@
+"""What a span of any contestant says of a call, in whatever names it says it.
+
+llmtrace's dialects read what they know; what they leave out is looked for under every name that is known for it, so
+that nothing that a contestant records goes unseen.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmtrace import codec, dialects, semconv
+from llmtrace.model import Span
+
+# A fact to the names of attributes that carry it, best first; a path goes on inside of JSON.
+NAMES: dict[str, tuple[str, ...]] = {
+    "model": (
+        *("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name"),
+        *("langfuse.observation.model.name", "llm.request.model", "llm.response.model"),
+    ),
+    "input": (
+        *("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
+        *("llm.usage.prompt_tokens", "usage:prompt_tokens", "usage:input_tokens", "usage:input"),
+    ),
+    "output": (
+        *("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
+        *("llm.usage.completion_tokens", "usage:completion_tokens", "usage:output_tokens", "usage:output"),
+    ),
+    "cached": (
+        *("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),
+        *("llm.token_count.prompt_details.cache_read", "llm.usage.cache_read_input_tokens"),
+        *("usage:prompt_tokens_details.cached_tokens", "usage:input_tokens_details.cached_tokens"),
+        *("usage:cache_read_input_tokens",),
+    ),
+    "written": (
+        *("gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens"),
+        *("gen_ai.usage.cache_creation_input_tokens", "llm.token_count.prompt_details.cache_write"),
+        *("llm.usage.cache_creation_input_tokens", "usage:cache_creation_input_tokens"),
+    ),
+    "reasoning": (
+        *("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens", "llm.usage.reasoning_tokens"),
+        *("llm.token_count.completion_details.reasoning", "usage:output_tokens_details.thinking_tokens"),
+        *("usage:completion_tokens_details.reasoning_tokens", "usage:output_tokens_details.reasoning_tokens"),
+    ),
+    "input audio": (
+        *("gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"),
+        *("usage:prompt_tokens_details.audio_tokens",),
+    ),
+    "output audio": (
+        *("gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"),
+        *("usage:completion_tokens_details.audio_tokens",),
+    ),
+}
+USAGE = "langfuse.observation.usage_details"
+READ_NAMES = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cached": "cached_input_tokens",
+    "written": "cache_write_tokens",
+    "reasoning": "reasoning_tokens",
+    "input audio": "input_audio_tokens",
+    "output audio": "output_audio_tokens",
+}
+STREAMS = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
+# What only a stream has: the time at which it began to come.
+FIRST_CHUNKS = ("gen_ai.response.time_to_first_chunk", "langfuse.observation.completion_start_time")
+FINISHED = (
+    *("gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "llm.finish_reason"),
+    *("llm.response.finish_reason", "gen_ai.response.stop_reason", "stop_reason"),
+)
+# Where a reason stands inside of what was answered.
+ANSWERS = (
+    *("langfuse.observation.output", "langfuse.observation.metadata.finish_reason", "gen_ai.output.messages"),
+    *("output.value", "gen_ai.completion"),
+)
+FAILURES = ("error.type", "langfuse.observation.status_message", "exception.type", "exception.message")
+# What a reason of the provider is called by OpenTelemetry.
+REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_call",
+    "tool_calls": "tool_call",
+}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A call as a contestant recorded it; None and empty where it says nothing.
+
+    `counts` are tokens by fact. `estimated` and `incomplete` are said by the contestant of its own counts.
+    """
+
+    name: str
+    model: str | None
+    counts: Mapping[str, int]
+    reasons: frozenset[str]
+    is_stream: bool
+    is_error: bool
+    failure: str
+    estimated: bool = False
+    incomplete: bool = False
+    batch_step: bool = False
+
+
+def read(spans: Iterable[Span]) -> list[Recorded]:
+    """The calls among SPANS, of whatever contestant."""
+    return [read_span(span) for span in spans if is_call(span)]
+
+
+def is_call(span: Span) -> bool:
+    """Whether SPAN tells of a call to a provider: it has a model, or a count of tokens."""
+    if semconv.BATCH_STEP in span.attributes:
+        return False
+    known = {name for names in NAMES.values() for name in names}
+    return USAGE in span.attributes or any(name in span.attributes for name in known)
+
+
+def read_span(span: Span) -> Recorded:
+    """What SPAN says."""
+    attributes = dict(span.attributes)
+    attributes |= {f"usage:{path}": value for path, value in flatten(parse(attributes.get(USAGE)))}
+    reading = dialects.read(span)
+    counts: dict[str, int] = {}
+    for fact, names in NAMES.items():
+        known = getattr(reading.call.usage, READ_NAMES[fact]) if reading and fact in READ_NAMES else None
+        value = known if known is not None else next((attributes[n] for n in names if n in attributes), None)
+        if isinstance(value, int | float):
+            counts[fact] = int(value)
+    events = [event.attributes for event in span.events]
+    failures = [str(where[name]) for where in (attributes, *events) for name in FAILURES if name in where]
+    return Recorded(
+        name=span.name,
+        model=next((str(attributes[n]) for n in NAMES["model"] if attributes.get(n)), None),
+        counts=counts,
+        reasons=frozenset(find_reasons(attributes, reading)),
+        is_stream=any(attributes.get(n) is True for n in STREAMS)
+        or any(n in attributes for n in FIRST_CHUNKS)
+        or bool(reading and (reading.call.request.stream or reading.call.ttft_s or reading.call.time_to_first_chunk_s)),
+        is_error=span.status_code == codec.STATUS_ERROR or bool(failures) or _is_level_error(attributes),
+        failure=" ".join([*failures, span.status_message]),
+        estimated=bool(reading and reading.call.usage_source == "estimated"),
+        incomplete=bool(reading and span.scope == semconv.SCOPE_NAME and not reading.call.usage_complete),
+    )
+
+
+def find_reasons(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> Iterable[str]:
+    """Why the model stopped, in OpenTelemetry's words, wherever it is told."""
+    told: list[Any] = list(reading.call.response.finish_reasons or ()) if reading else []
+    for name in FINISHED:
+        value = attributes.get(name)
+        told += value if isinstance(value, tuple | list) else [value]
+    for name, value in attributes.items():
+        if name.endswith((".finish_reason", ".finish_reasons")):
+            told.append(value)
+        elif name in ANSWERS:
+            told += find_all(parse(value), "finish_reason") + find_all(parse(value), "stop_reason")
+    return {REASONS.get(str(reason), str(reason)) for reason in told if reason}
+
+
+def _is_level_error(attributes: Mapping[str, Any]) -> bool:
+    return attributes.get("langfuse.observation.level") == "ERROR"
+
+
+def parse(value: Any) -> Any:
+    """The JSON in VALUE; nothing where there is none."""
+    try:
+        return json.loads(value) if isinstance(value, str) else {}
+    except ValueError:
+        return {}
+
+
+def flatten(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    """The leaves of VALUE, each with its path."""
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for name, below in value.items():
+        yield from flatten(below, f"{path}.{name}" if path else str(name))
+
+
+def find_all(value: Any, name: str) -> list[Any]:
+    """What stands under NAME anywhere in VALUE, where it is not null."""
+    if isinstance(value, Mapping):
+        own = [value[name]] if value.get(name) is not None else []
+        return own + [found for below in value.values() for found in find_all(below, name)]
+    return [found for below in value for found in find_all(below, name)] if isinstance(value, list) else []
