@@ -15,6 +15,8 @@ MOST_WORDS = 2
 NUMBERS = {0: "no span", 1: "one span", 2: "two spans", 3: "three spans"}
 # Headers that no two requests have in common.
 CHANGING = {"host", "idempotency-key", "x-stainless-read-timeout", "connection"}
+# What a failure without a status may also be called, by a part of the names of its exceptions.
+KINDS_OF_FAILURE = {"timeout": ("timeout", "timed out"), "connect": ("connection",), "protocol": ("connection",)}
 FACTS = {"cached": ("cached",), "written": ("written",), "reasoning": ("reasoning",)}
 FACTS |= {"audio": ("input audio", "output audio")}
 
@@ -134,8 +136,9 @@ def compare_failure(call: Recorded, bare: Mapping[str, Any]) -> Iterable[str]:
     if not call.is_error:
         yield "no error"
         return
-    kind, status, message = bare["raised"], bare.get("status"), bare.get("message")
-    if not any(str(word).lower() in call.failure.lower() for word in (kind, status, message) if word):
+    names = [name.lower() for name in bare["names"]]
+    names += [word for sign, words in KINDS_OF_FAILURE.items() if any(sign in name for name in names) for word in words]
+    if not any(name in call.failure.lower() for name in names):
         yield "error unnamed"
 
 

@@ -73,7 +73,7 @@ ANSWERS = (
     *("langfuse.observation.output", "langfuse.observation.metadata.finish_reason", "gen_ai.output.messages"),
     *("output.value", "gen_ai.completion"),
 )
-FAILURES = ("error.type", "langfuse.observation.status_message", "exception.type", "exception.message")
+FAILURES = ("error.type", "http.response.status_code", "langfuse.observation.status_message", "exception.type", "exception.message")
 # What a reason of the provider is called by OpenTelemetry.
 REASONS = {
     "end_turn": "stop",
@@ -137,7 +137,7 @@ def read_span(span: Span) -> Recorded:
         is_stream=any(attributes.get(n) is True for n in STREAMS)
         or any(n in attributes for n in FIRST_CHUNKS)
         or bool(reading and (reading.call.request.stream or reading.call.ttft_s or reading.call.time_to_first_chunk_s)),
-        is_error=span.status_code == codec.STATUS_ERROR or bool(failures) or _is_level_error(attributes),
+        is_error=span.status_code == codec.STATUS_ERROR or semconv.ERROR_TYPE in attributes or _is_level_error(attributes),
         failure=" ".join([*failures, span.status_message]),
         estimated=bool(reading and reading.call.usage_source == "estimated"),
         incomplete=bool(reading and span.scope == semconv.SCOPE_NAME and not reading.call.usage_complete),

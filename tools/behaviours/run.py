@@ -44,13 +44,25 @@ def run(behaviour: Behaviour, lab: Lab) -> dict[str, Any]:
         told["seen"] = stable(behaviour.use(lab))
     except (Exception, Stop) as err:
         told["raised"] = type(err).__qualname__
-        told["message"] = str(err)
-        told["status"] = getattr(err, "status_code", None)
+        told["names"] = names_of(err)
         told["trace"] = traceback.format_exc(limit=-6)[-2500:]
     finally:
         lab.close()
     told["requests"] = lab.requests()
     return told
+
+
+def names_of(error: BaseException) -> list[str]:
+    """By what ERROR can be known: its class and those of its causes, its status, its message, the provider's words."""
+    names = [str(error), str(getattr(error, "status_code", None) or "")]
+    body = getattr(error, "body", None)
+    for told in (body, body.get("error") if isinstance(body, dict) else None):
+        names += [str(told.get(key) or "") for key in ("type", "code")] if isinstance(told, dict) else []
+    cause: BaseException | None = error
+    while cause is not None:
+        names.append(type(cause).__name__)
+        cause = cause.__cause__
+    return [name for name in names if name and name != "error"]
 
 
 def bind_early(url: str) -> dict[str, Callable[..., Any]]:
