@@ -6,17 +6,16 @@ becomes the page of the docs; nothing else is ever written.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import json
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -30,8 +29,40 @@ from otlp_receiver import Receiver, receive  # noqa: E402
 from llmtrace.model import Span  # noqa: E402
 from llmtrace.simulator import Simulator  # noqa: E402
 
-PROCESS_S = 300
+PROCESS_S = 600
 SEED = 7
+# Anthropic's SDK has spans of its own since version 2, which would stand beside everybody's.
+EVERYWHERE = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
+PAGE = """# What is recorded of the same calls, and by whom
+
+{count} ways of calling, of {sdks}, made by the same application under each of these, in an environment
+of its own, against the simulator that llmtrace brings (`llmtrace/simulator`), on {date}:
+
+{versions}
+
+*yes* means: one span for each call, with the model, the tokens that the provider told (cached ones inside the input, or
+beside it as Anthropic counts), and what the row is about beyond that; a failure is an error that can be known by its
+class, status, type or message; a count that nobody told is absent, right, or marked as an estimate; and the
+application saw what it sees without. Any other cell says what is wrong. What is true is read from the
+simulator's log and from what the application sees by itself. All are read by one judge, which accepts a fact under any
+name that is known for it. The spans of Anthropic's own SDK are off (`ANTHROPIC_OPEN_TELEMETRY=false`), which else stand
+beside the others. A proxy that `isinstance` takes for the SDK's class counts as that class.
+
+{table}
+
+The rows are ours, and each counts as one: look at those that your application needs.
+
+Where llmtrace is not right:
+
+{lacking}
+
+To a stream at OpenAI's own address llmtrace adds `stream_options`, so that its tokens are known, and takes the chunk
+that they come in out of what the application reads; `LLMTRACE_STREAM_USAGE=off` leaves the request alone and gives the
+tokens up. OpenLLMetry adds `traceparent` to requests, which `enable_trace_context_propagation=False` ends.
+
+Made by `make behaviours`, which runs `python tools/compare_behaviours.py --write docs/behaviours.md` with the
+environments of `tests/rivals/venvs.sh`. `--spans --rows TEXT` prints what the spans of some rows say.
+"""
 
 
 @dataclass
@@ -74,6 +105,7 @@ def run_process(
             "HOME": home,
             "PYTHONPATH": f"{HERE}:{ROOT}" if contestant.environment is None else str(HERE),
             "LLMTRACE_HOME": home,
+            **EVERYWHERE,
             **contestant.settings,
         }
         with tempfile.TemporaryFile("w+") as errors:
@@ -97,7 +129,7 @@ def run_process(
 def assign(spans: list[Span], told: dict[int, dict[str, Any]]) -> dict[int, list[Span]]:
     """SPANS by the behaviour during which they began; those of a single one are all its own."""
     if len(told) == 1:
-        return {number: spans for number in told}
+        return dict.fromkeys(told, spans)
     starts = sorted((line["began_ns"], number) for number, line in told.items())
     found: dict[int, list[Span]] = {number: [] for number in told}
     for span in spans:
@@ -120,27 +152,90 @@ def verdicts(contestant: Contestant, venvs: Path, numbers: Sequence[int]) -> tup
     }
 
 
-def main() -> None:
+def table(results: Mapping[str, Mapping[int, str]], numbers: Sequence[int]) -> str:
+    """The verdicts by row and contestant, in Markdown, with a sum for each group and for all."""
+    lines = [f"| | {' | '.join(results)} |", "|---|" + "---|" * len(results)]
+    for group in dict.fromkeys(BEHAVIOURS[n].group for n in numbers):
+        inside = [n for n in numbers if BEHAVIOURS[n].group == group]
+        lines.append(f"| **{group}** | {' | '.join(total(cells, inside) for cells in results.values())} |")
+        lines += [f"| {BEHAVIOURS[n].name} | {' | '.join(c[n] for c in results.values())} |" for n in inside]
+    lines.append(f"| **all** | {' | '.join(total(cells, numbers) for cells in results.values())} |")
+    return "\n".join(lines)
+
+
+def total(cells: Mapping[int, str], numbers: Sequence[int]) -> str:
+    """How many of NUMBERS are right."""
+    return f"**{sum(cells[n] == judge.YES for n in numbers)} of {len(numbers)}**"
+
+
+def describe(contestant: Contestant, versions: Mapping[str, str]) -> str:
+    """What took part, for the page."""
+    parts = [f"{name} {versions[name]}" for name in contestant.packages]
+    note = f"; {contestant.note}" if contestant.note else ""
+    return f"- {contestant.name}: {', '.join(parts)}{note}"
+
+
+def lacking(cells: Mapping[int, str], numbers: Sequence[int]) -> str:
+    """The rows in which llmtrace is not right, in Markdown."""
+    rows = [n for n in numbers if cells[n] != judge.YES]
+    return (
+        "\n".join(f"- {BEHAVIOURS[n].group}, {BEHAVIOURS[n].name}: {cells[n]}" for n in rows) or "- none of these rows"
+    )
+
+
+def write_page(runs: Mapping[str, Run], results: Mapping[str, Mapping[int, str]], numbers: Sequence[int]) -> str:
+    """The page of the docs."""
+    sdks = {name: sorted({run.versions[name] for run in runs.values()}) for name in ("openai", "anthropic")}
+    chosen = [c for c in CONTESTANTS if c.name in runs]
+    return PAGE.format(
+        count=len(numbers),
+        date=datetime.now(UTC).date(),
+        sdks=" and ".join(f"{name} {' or '.join(found)}" for name, found in sdks.items()),
+        versions="\n".join(describe(c, runs[c.name].versions) for c in chosen),
+        table=table(results, numbers),
+        lacking=lacking(results["llmtrace"], numbers),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the contestants, and print or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venvs", type=Path, default=Path("~/venvs").expanduser())
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--rows", default="")
-    parser.add_argument("--dump", action="store_true")
-    args = parser.parse_args()
-    numbers = [n for n, b in enumerate(BEHAVIOURS) if args.rows in b.use.__name__ + b.name + b.group]
-    for c in CONTESTANTS:
-        if args.only and c.name not in args.only:
-            continue
-        done, cells = verdicts(c, args.venvs, numbers)
-        print("==", c.name, done.versions, sum(v == "yes" for v in cells.values()), len(cells))
-        print(done.errors[-3000:])
-        for n, v in cells.items():
-            if v != "yes" or args.dump:
-                print("  ", n, BEHAVIOURS[n].group, "|", BEHAVIOURS[n].name, "|", v)
-                if args.dump:
-                    print(json.dumps(done.told.get(n), indent=1)[:3000])
-                    for s in done.spans.get(n, ()):
-                        print("   span", s.scope, s.name, s.status_code, s.status_message, {k: str(v)[:200] for k, v in s.attributes.items()}, [(e.name, {k: str(v)[:100] for k, v in e.attributes.items()}) for e in s.events])
+    parser.add_argument("--venvs", type=Path, default=Path("~/venvs"), help="where the environments are (~/venvs)")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="one contestant, beside llmtrace; may be repeated"
+    )
+    parser.add_argument(
+        "--rows", default="", metavar="TEXT", help="the rows whose group or name has TEXT: printed only"
+    )
+    parser.add_argument("--spans", action="store_true", help="print what each row's spans say too")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    args = parser.parse_args(arguments)
+    numbers = [n for n, b in enumerate(BEHAVIOURS) if args.rows.lower() in f"{b.group} {b.name}".lower()]
+    chosen = [c for c in CONTESTANTS if c.environment is None or args.only is None or c.name in args.only]
+    runs, results = {}, {}
+    for contestant in chosen:
+        runs[contestant.name], results[contestant.name] = verdicts(contestant, args.venvs.expanduser(), numbers)
+        sys.stderr.write(f"{contestant.name}: {total(results[contestant.name], numbers)}\n")
+    if args.spans:
+        sys.stdout.write("\n".join(show_spans(runs, results, numbers)) + "\n")
+    page = write_page(runs, results, numbers)
+    if args.write and not args.rows and len(chosen) == len(CONTESTANTS):
+        args.write.write_text(page, encoding="utf-8")
+    else:
+        sys.stdout.write(page)
+
+
+def show_spans(
+    runs: Mapping[str, Run], results: Mapping[str, Mapping[int, str]], numbers: Sequence[int]
+) -> Iterator[str]:
+    """What everybody's spans say, for a person who doubts a cell."""
+    for n in numbers:
+        for name, run_ in runs.items():
+            yield f"{BEHAVIOURS[n].group}, {BEHAVIOURS[n].name}: {name}: {results[name][n]}"
+            for span in run_.spans.get(n, ()):
+                events = [{"event": event.name, **event.attributes} for event in span.events]
+                said = {"status": span.status_code, "message": span.status_message, **span.attributes}
+                yield f"  {span.scope}: {span.name} {json.dumps(said)} {json.dumps(events) if events else ''}"
 
 
 if __name__ == "__main__":

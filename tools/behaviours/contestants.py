@@ -1,4 +1,4 @@
-"""Who takes part: how each is switched on inside the application, with the settings that its documentation recommends."""
+"""Who takes part: how each is switched on inside the application, as its documentation recommends."""
 
 import os
 from collections.abc import Callable

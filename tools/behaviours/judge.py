@@ -7,7 +7,6 @@ from typing import Any
 
 from behaviours.reading import REASONS, Recorded, find_all
 from behaviours.rows import Behaviour
-
 from llmtrace.providers import find_provider
 
 YES, CRASH = "yes", "crash"

@@ -61,6 +61,8 @@ READ_NAMES = {
     "input audio": "input_audio_tokens",
     "output audio": "output_audio_tokens",
 }
+# Attributes that a call has even where it tells neither model nor tokens.
+MARKS = ("gen_ai.operation.name", "openinference.span.kind", "langfuse.observation.model.parameters", USAGE)
 STREAMS = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
 # What only a stream has: the time at which it began to come.
 FIRST_CHUNKS = ("gen_ai.response.time_to_first_chunk", "langfuse.observation.completion_start_time")
@@ -73,7 +75,13 @@ ANSWERS = (
     *("langfuse.observation.output", "langfuse.observation.metadata.finish_reason", "gen_ai.output.messages"),
     *("output.value", "gen_ai.completion"),
 )
-FAILURES = ("error.type", "http.response.status_code", "langfuse.observation.status_message", "exception.type", "exception.message")
+FAILURES = (
+    "error.type",
+    "http.response.status_code",
+    "langfuse.observation.status_message",
+    "exception.type",
+    "exception.message",
+)
 # What a reason of the provider is called by OpenTelemetry.
 REASONS = {
     "end_turn": "stop",
@@ -109,11 +117,11 @@ def read(spans: Iterable[Span]) -> list[Recorded]:
 
 
 def is_call(span: Span) -> bool:
-    """Whether SPAN tells of a call to a provider: it has a model, or a count of tokens."""
+    """Whether SPAN tells of a call to a provider: a dialect says so, or it has a model, or a count of tokens."""
     if semconv.BATCH_STEP in span.attributes:
         return False
-    known = {name for names in NAMES.values() for name in names}
-    return USAGE in span.attributes or any(name in span.attributes for name in known)
+    known = {*MARKS, *(name for names in NAMES.values() for name in names)}
+    return dialects.read(span) is not None or any(name in span.attributes for name in known)
 
 
 def read_span(span: Span) -> Recorded:
@@ -131,17 +139,27 @@ def read_span(span: Span) -> Recorded:
     failures = [str(where[name]) for where in (attributes, *events) for name in FAILURES if name in where]
     return Recorded(
         name=span.name,
-        model=next((str(attributes[n]) for n in NAMES["model"] if attributes.get(n)), None),
+        model=find_model(attributes, reading),
         counts=counts,
         reasons=frozenset(find_reasons(attributes, reading)),
-        is_stream=any(attributes.get(n) is True for n in STREAMS)
-        or any(n in attributes for n in FIRST_CHUNKS)
-        or bool(reading and (reading.call.request.stream or reading.call.ttft_s or reading.call.time_to_first_chunk_s)),
-        is_error=span.status_code == codec.STATUS_ERROR or semconv.ERROR_TYPE in attributes or _is_level_error(attributes),
+        is_stream=is_stream(attributes, reading),
+        is_error=span.status_code == codec.STATUS_ERROR or is_marked_error(attributes),
         failure=" ".join([*failures, span.status_message]),
         estimated=bool(reading and reading.call.usage_source == "estimated"),
         incomplete=bool(reading and span.scope == semconv.SCOPE_NAME and not reading.call.usage_complete),
     )
+
+
+def is_stream(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> bool:
+    """Whether the call is said to be a stream, or tells when it began to come."""
+    said = any(attributes.get(name) is True for name in STREAMS) or any(name in attributes for name in FIRST_CHUNKS)
+    return said or bool(reading and (reading.call.request.stream or reading.call.time_to_first_chunk_s))
+
+
+def find_model(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> str | None:
+    """The model that answered, or else that was asked."""
+    named = next((str(attributes[name]) for name in NAMES["model"] if attributes.get(name)), None)
+    return named or (reading.call.response.model or reading.call.request.model if reading else None)
 
 
 def find_reasons(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> Iterable[str]:
@@ -155,11 +173,13 @@ def find_reasons(attributes: Mapping[str, Any], reading: dialects.Reading | None
             told.append(value)
         elif name in ANSWERS:
             told += find_all(parse(value), "finish_reason") + find_all(parse(value), "stop_reason")
-    return {REASONS.get(str(reason), str(reason)) for reason in told if reason}
+    words = [str(reason).strip('"') for reason in told if reason]
+    return {REASONS.get(word, word) for word in words}
 
 
-def _is_level_error(attributes: Mapping[str, Any]) -> bool:
-    return attributes.get("langfuse.observation.level") == "ERROR"
+def is_marked_error(attributes: Mapping[str, Any]) -> bool:
+    """Whether an attribute says that the call failed, whatever the span's status is."""
+    return semconv.ERROR_TYPE in attributes or attributes.get("langfuse.observation.level") == "ERROR"
 
 
 def parse(value: Any) -> Any:

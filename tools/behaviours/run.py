@@ -14,7 +14,6 @@ from typing import Any
 
 from behaviours.contestants import BARE, CONTESTANTS, Contestant
 from behaviours.lab import Lab
-from behaviours.openai_calls import Stop
 from behaviours.rows import BEHAVIOURS, Behaviour
 
 VOLATILE = {"id", "created", "created_at", "completed_at", "request_id", "_request_id", "signature", "item_id"}
@@ -42,7 +41,7 @@ def run(behaviour: Behaviour, lab: Lab) -> dict[str, Any]:
     told: dict[str, Any] = {"began_ns": began_ns}
     try:
         told["seen"] = stable(behaviour.use(lab))
-    except (Exception, Stop) as err:
+    except Exception as err:
         told["raised"] = type(err).__qualname__
         told["names"] = names_of(err)
         told["trace"] = traceback.format_exc(limit=-6)[-2500:]
