@@ -6,12 +6,14 @@ becomes the page of the docs; nothing else is ever written.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +32,9 @@ from llmtrace.model import Span  # noqa: E402
 from llmtrace.simulator import Simulator  # noqa: E402
 
 PROCESS_S = 600
+JOBS = 2
 SEED = 7
-# Anthropic's SDK has spans of its own since version 2, which would stand beside everybody's.
+# Anthropic's SDK makes spans of its own, which would stand beside everybody's.
 EVERYWHERE = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 PAGE = """# What is recorded of the same calls, and by whom
 
@@ -108,14 +111,16 @@ def run_process(
             **EVERYWHERE,
             **contestant.settings,
         }
-        with tempfile.TemporaryFile("w+") as errors:
-            out = subprocess.run(
-                [*command, *map(str, numbers)],
-                env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, timeout=PROCESS_S, check=False,
-            ).stdout  # fmt: skip
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+            # Who hangs is ended, and what it said until then counts.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                arguments = [*command, *map(str, numbers)]
+                subprocess.run(arguments, env=environment, stdout=out, stderr=errors, timeout=PROCESS_S, check=False)
+            out.seek(0)
             errors.seek(0)
-            done.errors += errors.read()
-    lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+            said, complaints = out.read(), errors.read()
+    done.errors += complaints
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     began = [line["begins"] for line in lines if "begins" in line]
     told = {line["number"]: line for line in lines if "number" in line}
     if not began:
@@ -212,10 +217,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     numbers = [n for n, b in enumerate(BEHAVIOURS) if args.rows.lower() in f"{b.group} {b.name}".lower()]
     chosen = [c for c in CONTESTANTS if c.environment is None or args.only is None or c.name in args.only]
-    runs, results = {}, {}
-    for contestant in chosen:
-        runs[contestant.name], results[contestant.name] = verdicts(contestant, args.venvs.expanduser(), numbers)
-        sys.stderr.write(f"{contestant.name}: {total(results[contestant.name], numbers)}\n")
+    with ThreadPoolExecutor(JOBS) as pool:
+        found = list(pool.map(lambda contestant: verdicts(contestant, args.venvs.expanduser(), numbers), chosen))
+    runs = {contestant.name: done for contestant, (done, _) in zip(chosen, found, strict=True)}
+    results = {contestant.name: cells for contestant, (_, cells) in zip(chosen, found, strict=True)}
     if args.spans:
         sys.stdout.write("\n".join(show_spans(runs, results, numbers)) + "\n")
     page = write_page(runs, results, numbers)
