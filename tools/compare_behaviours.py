@@ -43,13 +43,14 @@ of its own, against the simulator that llmtrace brings (`llmtrace/simulator`), o
 
 {versions}
 
-*yes* means: one span for each call, with the model, the tokens that the provider told (cached ones inside the input, or
-beside it as Anthropic counts), and what the row is about beyond that; a failure is an error that can be known by its
-class, status, type or message; a count that nobody told is absent, right, or marked as an estimate; and the
-application saw what it sees without. Any other cell says what is wrong. What is true is read from the
-simulator's log and from what the application sees by itself. All are read by one judge, which accepts a fact under any
-name that is known for it. The spans of Anthropic's own SDK are off (`ANTHROPIC_OPEN_TELEMETRY=false`), which else stand
-beside the others. A proxy that `isinstance` takes for the SDK's class counts as that class.
+*yes* means: one span for each call, with the model, the tokens that the provider told (cached ones inside the input,
+or beside it as Anthropic counts), and what the row is about beyond that; a failure is an error that can be known by
+its class, status, type or message; a count that nobody told to its end is absent, right, or marked, as an estimate or
+by a failure; and the application saw what it sees without. Any other cell says what is wrong. What is true is read
+from the simulator's log and from what the application sees by itself. All are read by one judge, which accepts a fact
+under any name that is known for it, and inside of an answer that a span repeats. The spans of Anthropic's own SDK are
+off (`ANTHROPIC_OPEN_TELEMETRY=false`), which else stand beside the others. A proxy that `isinstance` takes for the
+SDK's class counts as that class.
 
 {table}
 

@@ -86,8 +86,11 @@ def find_wrong(
         if any(call.counts.get("output") for call in calls):
             yield "billed"
         return
-    if behaviour.bill == "once":
-        calls = billed_once(calls)
+    if behaviour.bill == "once" or behaviour.told == "seen":
+        calls = with_tokens(calls)
+        if not any(call.counts for call in calls):
+            yield "no tokens" if calls else NUMBERS[0]
+            return
     if len(calls) != len(true):
         yield NUMBERS.get(len(calls), f"{len(calls)} spans") if len(calls) < 4 else f"{len(calls)} spans"
         return
@@ -95,10 +98,9 @@ def find_wrong(
         yield from compare(behaviour, call, fact, bare)
 
 
-def billed_once(calls: Sequence[Recorded]) -> Sequence[Recorded]:
-    """The calls that tell tokens; the others made or watched what they tell of."""
-    counted = [call for call in calls if call.counts]
-    return counted or calls[:1]
+def with_tokens(calls: Sequence[Recorded]) -> Sequence[Recorded]:
+    """Those of CALLS that tell tokens, where there are any; the others made or watched what they tell of."""
+    return [call for call in calls if call.counts] or calls
 
 
 def pair(calls: Sequence[Recorded], true: Sequence[Truth]) -> Iterable[tuple[Recorded, Truth]]:
@@ -164,13 +166,13 @@ def tells_fresh(call: Recorded, fact: Truth) -> bool:
 
 
 def compare_unknown(call: Recorded, fact: Truth) -> Iterable[str]:
-    """A count that the provider never told is absent, the true one, or said to be an estimate; never another number."""
-    if call.estimated or call.incomplete:
+    """A count that the provider never told to its end is absent, right, or marked: as an estimate, or by a failure."""
+    if call.estimated or call.incomplete or call.is_error:
         return
     for name in ("input", "output"):
         got = call.counts.get(name)
         if got is not None and got != fact.counts.get(name) and not (name == "input" and tells_fresh(call, fact)):
-            yield f"{name} tokens {got}" + (f" of {fact.counts[name]}" if name in fact.counts else ", of unknown")
+            yield f"{name} tokens {got}, unmarked" if fact.counts else f"{name} tokens {got}"
 
 
 def compare_rest(behaviour: Behaviour, call: Recorded, bare: Mapping[str, Any]) -> Iterable[str]:

@@ -44,13 +44,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "input audio": (
         *("gen_ai.usage.audio.input_tokens", "llm.token_count.prompt_details.audio"),
-        *("usage:prompt_tokens_details.audio_tokens",),
+        *("usage:prompt_tokens_details.audio_tokens", "usage:input_token_details.audio_tokens"),
     ),
     "output audio": (
         *("gen_ai.usage.audio.output_tokens", "llm.token_count.completion_details.audio"),
         *("usage:completion_tokens_details.audio_tokens",),
     ),
 }
+# A usage as the provider tells it, and an answer that may hold one.
+ANSWER = "output.value"
 USAGE = "langfuse.observation.usage_details"
 READ_NAMES = {
     "input": "input_tokens",
@@ -127,7 +129,9 @@ def is_call(span: Span) -> bool:
 def read_span(span: Span) -> Recorded:
     """What SPAN says."""
     attributes = dict(span.attributes)
-    attributes |= {f"usage:{path}": value for path, value in flatten(parse(attributes.get(USAGE)))}
+    answer = parse(attributes.get(ANSWER))
+    usage = parse(attributes.get(USAGE)) or (answer.get("usage") if isinstance(answer, dict) else None)
+    attributes |= {f"usage:{path}": value for path, value in flatten(usage or {})}
     reading = dialects.read(span)
     counts: dict[str, int] = {}
     for fact, names in NAMES.items():
@@ -139,7 +143,7 @@ def read_span(span: Span) -> Recorded:
     failures = [str(where[name]) for where in (attributes, *events) for name in FAILURES if name in where]
     return Recorded(
         name=span.name,
-        model=find_model(attributes, reading),
+        model=find_model(attributes),
         counts=counts,
         reasons=frozenset(find_reasons(attributes, reading)),
         is_stream=is_stream(attributes, reading),
@@ -156,10 +160,11 @@ def is_stream(attributes: Mapping[str, Any], reading: dialects.Reading | None) -
     return said or bool(reading and (reading.call.request.stream or reading.call.time_to_first_chunk_s))
 
 
-def find_model(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> str | None:
+def find_model(attributes: Mapping[str, Any]) -> str | None:
     """The model that answered, or else that was asked."""
     named = next((str(attributes[name]) for name in NAMES["model"] if attributes.get(name)), None)
-    return named or (reading.call.response.model or reading.call.request.model if reading else None)
+    asked = parse(attributes.get("llm.invocation_parameters") or attributes.get("embedding.invocation_parameters"))
+    return named or (asked.get("model") if isinstance(asked, dict) else None)
 
 
 def find_reasons(attributes: Mapping[str, Any], reading: dialects.Reading | None) -> Iterable[str]:
