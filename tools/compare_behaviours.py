@@ -38,8 +38,8 @@ SEED = 7
 EVERYWHERE = {"ANTHROPIC_OPEN_TELEMETRY": "false"}
 PAGE = """# What is recorded of the same calls, and by whom
 
-{count} ways of calling, of {sdks}, made by the same application under each of these, in an environment
-of its own, against the simulator that llmtrace brings (`llmtrace/simulator`), on {date}:
+{count} ways of calling, made by the same application under each of these, in an environment of its own, against the
+simulator that llmtrace brings (`llmtrace/simulator`), on {date}, with {sdks}:
 
 {versions}
 
@@ -54,7 +54,8 @@ SDK's class counts as that class.
 
 {table}
 
-The rows are ours, and each counts as one: look at those that your application needs.
+The rows are ours, and each counts as one: look at those that your application needs. None looks at prompts, at spans of
+chains and agents, or at what the others' backends make of the spans.
 
 Where llmtrace is not right:
 
@@ -62,7 +63,8 @@ Where llmtrace is not right:
 
 To a stream at OpenAI's own address llmtrace adds `stream_options`, so that its tokens are known, and takes the chunk
 that they come in out of what the application reads; `LLMTRACE_STREAM_USAGE=off` leaves the request alone and gives the
-tokens up. OpenLLMetry adds `traceparent` to requests, which `enable_trace_context_propagation=False` ends.
+tokens up. A stream that the application leaves, or that never tells its usage, is estimated by llmtrace, and marked so.
+OpenLLMetry adds `traceparent` to requests, which `enable_trace_context_propagation=False` ends.
 
 Made by `make behaviours`, which runs `python tools/compare_behaviours.py --write docs/behaviours.md` with the
 environments of `tests/rivals/venvs.sh`. `--spans --rows TEXT` prints what the spans of some rows say.
