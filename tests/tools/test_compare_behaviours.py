@@ -147,6 +147,32 @@ def test_a_request_that_differs_is_wrong_but_for_what_always_differs(tool: Modul
     assert changed == "body: stream_options, header traceparent"
 
 
+DIES_OF_THE_SECOND = """#!{python}
+import json, sys
+print(json.dumps({{"versions": {{}}}}))
+for number in map(int, sys.argv[6:]):
+    print(json.dumps({{"begins": number}}), flush=True)
+    if number == 1:
+        sys.exit(1)
+    print(json.dumps({{"number": number, "began_ns": number, "requests": []}}))
+print(json.dumps({{"done": True}}))
+"""
+
+
+def test_a_process_that_dies_of_a_behaviour_takes_no_other_with_it(tool: ModuleType, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(DIES_OF_THE_SECOND.format(python=sys.executable))
+    python.chmod(0o755)
+    done = tool.run(tool.BARE, python, [0, 1, 2])
+    assert sorted(done.told) == [0, 2]
+
+
+def test_a_span_belongs_to_the_behaviour_during_which_it_began(tool: ModuleType) -> None:
+    told = {4: {"began_ns": 100}, 7: {"began_ns": 200}}
+    early, late = (foreign_spans.make_span(1, start_ns=ns, end_ns=999) for ns in (150, 250))
+    assert tool.assign([late, early], told) == {4: [early], 7: [late]}
+
+
 def test_the_script_runs_for_llmtrace_alone(tmp_path: Path) -> None:
     command = [sys.executable, str(TOOLS / "compare_behaviours.py"), "--only", "llmtrace", "--rows", "limit"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True, cwd=tmp_path)
