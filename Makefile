@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-browser test-rivals test-frameworks test-matrix test-soak bench lint format clean
+.PHONY: demo test test-browser test-rivals test-frameworks test-matrix test-soak behaviours bench lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/llmtrace demo
@@ -25,6 +25,11 @@ test-frameworks: $(VENV)/.dev
 test-rivals: $(VENV)/.dev
 	tests/rivals/venvs.sh $(CURDIR)/.rivals
 	RIVAL_VENVS=$(CURDIR)/.rivals $(BIN)/pytest -m rivals
+
+# What llmtrace and other tools record of the same calls; writes docs/behaviours.md.
+behaviours: $(VENV)/.dev
+	tests/rivals/venvs.sh $(CURDIR)/.rivals openinference otelgenai openllmetry langfuse
+	$(BIN)/python tools/compare_behaviours.py --venvs $(CURDIR)/.rivals --write docs/behaviours.md
 
 # Long runs: an app killed fifty times, two apps beside a dashboard and a report.
 test-soak: $(VENV)/.dev

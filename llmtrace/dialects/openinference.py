@@ -19,7 +19,7 @@ from llmtrace.providers import FAMILIES, Endpoint
 KIND = "openinference.span.kind"
 OPERATIONS = {"LLM": "chat", "EMBEDDING": "embeddings"}
 OUTPUT = "output.value"
-PARAMETERS = "llm.invocation_parameters"
+PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 FIRST_TOKEN_EVENT = "First Token Stream Event"
 
 RENAMED: Aliases = (
@@ -69,7 +69,7 @@ def translate(span: Span) -> Said | None:
         return None
     said = fill(dict(attributes), attributes, RENAMED)
     said[s.OPERATION_NAME] = operation
-    parameters = mapping(attributes.get(PARAMETERS))
+    parameters = mapping(text(attributes, *PARAMETERS))
     _take_request(said, span, parameters)
     _take_answer(said, mapping(attributes.get(OUTPUT)))
     first = next((event.time_ns for event in span.events if event.name == FIRST_TOKEN_EVENT), None)

@@ -54,12 +54,18 @@ def to_call(invocation: Invocation) -> Call:
         error_type=error_type,
         http_status=invocation.http_status,
         request_id=next((headers[n] for n in (family.request_id_header, *CLOUD_REQUEST_IDS) if n in headers), None),
-        request_sent=invocation.sent or invocation.error is None or may_have_been_sent(invocation.error),
+        request_sent=_was_sent(invocation),
         attempts=_attempts(invocation),
         rate_limits=quietly(family.read_rate_limits, headers) or {},
         content=_content(invocation),
         **made_for(invocation),
     )
+
+
+def _was_sent(invocation: Invocation) -> bool:
+    """Whether the provider may have seen the request: who answers, with an error too, has."""
+    answered = invocation.sent or invocation.http_status is not None
+    return answered or invocation.error is None or may_have_been_sent(invocation.error)
 
 
 def made_for(invocation: Invocation) -> dict[str, Any]:

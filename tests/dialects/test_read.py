@@ -122,6 +122,15 @@ def test_what_is_no_call_to_a_provider_is_not_billed(name: str) -> None:
     assert dialects.read(NO_CALLS[name]) is None
 
 
+def test_an_embedding_that_failed_names_the_model_that_was_asked() -> None:
+    said = {
+        "openinference.span.kind": "EMBEDDING",
+        "embedding.invocation_parameters": '{"model": "text-embedding-3-small"}',
+    }
+    span = make_span(1, "openinference.instrumentation.openai", said, **failure())
+    assert (read(span).status, read(span).request.model) == ("error", "text-embedding-3-small")
+
+
 def test_an_embedding_of_an_sdk_is_a_call() -> None:
     said = {
         "openinference.span.kind": "EMBEDDING",

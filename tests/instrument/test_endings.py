@@ -253,6 +253,7 @@ def test_a_call_that_the_provider_refuses(
         run(name, clients)
     call = the_call(home)
     assert (call.status, call.http_status) == ("error", raised.value.status_code)
+    assert call.request_sent, "the provider answered it"
     assert call.error_type is not None
     assert error is None or call.error_type == error
     assert len(call.attempts) == len(simulator.requests)

@@ -19,13 +19,14 @@ packages() {
         # The generation before, which knows no openai 3 and no later release of its own helper.
         otelv2) echo "openai<3 opentelemetry-instrumentation-openai-v2>=2.0b0 opentelemetry-util-genai==0.4b0" ;;
         openllmetry) echo "openai anthropic opentelemetry-instrumentation-openai opentelemetry-instrumentation-anthropic" ;;
+        # Its own client for OpenAI; for Anthropic its documentation names OpenLLMetry's instrumentation.
+        langfuse) echo "openai anthropic langfuse opentelemetry-instrumentation-anthropic" ;;
         langchain) echo "langchain-openai langchain-anthropic openinference-instrumentation-langchain" \
             "openinference-instrumentation-openai" ;;
         logfire) echo "openai anthropic logfire" ;;
         pydantic-ai) echo "pydantic-ai-slim[openai,anthropic]" ;;
         # Without the last, it cannot use tools.
         litellm) echo "litellm mcp" ;;
-        langfuse) echo "openai langfuse" ;;
         mistral) echo "mistralai" ;;
         # A backend, which the spans are sent to.
         phoenix) echo "arize-phoenix" ;;
