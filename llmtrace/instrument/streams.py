@@ -8,6 +8,7 @@ weakly: a dropped stream is freed as early as it would be without us.
 
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
+from types import ModuleType
 from typing import Any
 
 from llmtrace.instrument.invocation import WITHHELD, Invocation
@@ -15,6 +16,13 @@ from llmtrace.instrument.quiet import quietly
 
 ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
 BYTES = "_raw_iterator"  # and for that behind a decoder of lines
+
+
+def have_iterators(base_client: ModuleType) -> bool:
+    """Whether the streams of an SDK, whose BASE_CLIENT this is, keep their iterators where they can be wrapped."""
+    kinds = (getattr(base_client, "Stream", None), getattr(base_client, "AsyncStream", None))
+    codes = [getattr(getattr(kind, "__init__", None), "__code__", None) for kind in kinds]
+    return all(code is not None and ITERATOR in code.co_names for code in codes)
 
 
 def follow(
