@@ -1,4 +1,4 @@
-"""Clients of both SDKs whose HTTP library answers from memory: what a provider may say, byte by byte, and very often."""
+"""Clients of both SDKs whose HTTP library answers from memory: what a provider may say, to the byte, and very often."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -98,6 +98,12 @@ def streaming(events: Sequence[Mapping[str, Any]], error: Exception | None = Non
     """Answers each request with EVENTS."""
     lines = event_lines(events)
     return lambda request: httpx2.Response(200, headers={"content-type": EVENT_STREAM}, stream=Lines(lines, error))
+
+
+def streaming_chat(request: httpx2.Request) -> httpx2.Response:
+    """Answers with a chat completion, and with its usage where that is asked for, as OpenAI does."""
+    options = json.loads(request.content).get("stream_options") or {}
+    return streaming(CHAT_CHUNKS if options.get("include_usage") else CHAT_CHUNKS[:-1])(request)
 
 
 def answering(body: Mapping[str, Any]) -> Answer:

@@ -15,7 +15,7 @@ from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import quietly, warn_of_release
-from llmtrace.instrument.streams import follow, have_iterators
+from llmtrace.instrument.streams import follow, follow_items, have_iterators
 from llmtrace.providers import Endpoint, Family, find_endpoint
 from llmtrace.providers.base import as_mapping, path_of
 
@@ -112,8 +112,8 @@ class Patches:
     def _respond(self, kwargs: dict[str, Any]) -> None:
         invocation, response = in_flight.get(), kwargs.get("response")
         if invocation is not None and response is not None:
-            invocation.respond(response)
             self._unread[id(response)] = invocation
+            quietly(invocation.respond, response)
 
     # Each parsed datum: the one hook that runs per chunk
 
@@ -270,6 +270,8 @@ class _Flight:
         """RESULT, once the invocation knows of it."""
         if self._invocation is not None:
             stream = bool(self.kwargs.get("stream"))
+            if self._invocation.injected:  # before anything else: what is withheld must find nobody who reads it
+                self._invocation.injected = quietly(follow_items, self._invocation, result) is True
             quietly(self._patches.hand_over, self._invocation, result, stream)
         return result
 

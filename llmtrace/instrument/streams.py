@@ -44,6 +44,11 @@ def follow(
         response.aiter_bytes = _bytes_of_async(invocation, reference)
     if is_raw:
         return
+    follow_items(invocation, result)
+
+
+def follow_items(invocation: Invocation, result: Any) -> bool:
+    """Whether RESULT now gives out its items by way of one that INVOCATION ends with, and that withholds some."""
     is_lines = invocation.endpoint.step == "results"
     name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
     inner = getattr(result, name, None)
@@ -51,6 +56,7 @@ def follow(
         setattr(result, name, SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
         setattr(result, name, AsyncItems(invocation, inner, see))
+    return isinstance(getattr(result, name, None), _Items)
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:

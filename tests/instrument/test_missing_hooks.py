@@ -198,3 +198,28 @@ def test_a_release_that_lacks_a_name_works_as_ever_and_is_told_of_once(
             assert [call.status for call in calls] == ["ok"] * len(uses), hook
             if SDKS[sdk] is stainless:
                 assert {call.usage_source for call in calls} == {"provider"}, hook
+
+
+@pytest.mark.expects_warning
+@pytest.mark.parametrize("missing", [None, "_process_response_data", "_iterator"])
+def test_usage_is_not_asked_for_where_it_could_not_be_withheld(
+    missing: str | None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    answer = canned.streaming(canned.CHAT_CHUNKS[:-1])
+
+    def note(request: Any) -> Any:
+        asked.append(json.loads(request.content))
+        return answer(request)
+
+    if missing == "_iterator":
+        monkeypatch.setattr(streams, "ITERATOR", "_iterator_of_yesterday")
+    with hiding(("openai._base_client", "BaseClient", missing or "")):
+        llmtrace.instrument(home=home)
+    with canned.make_openai(note, host="https://api.openai.com/v1") as client:
+        chunks = list(client.chat.completions.create(**OPENAI, stream=True))
+    assert len(chunks) == 5
+    assert all(chunk.choices for chunk in chunks)
+    assert ("stream_options" in asked[0]) is (missing is None)
+    (call,) = recorded_calls(home)
+    assert (call.status, call.usage_source) == ("ok", "estimated")
