@@ -271,7 +271,7 @@ class _Flight:
         if self._invocation is not None:
             stream = bool(self.kwargs.get("stream"))
             if self._invocation.injected:  # before anything else: what is withheld must find nobody who reads it
-                self._invocation.injected = quietly(follow_items, self._invocation, result) is True
+                self._invocation.injected = quietly(follow_items, self._invocation, result) is not None
             quietly(self._patches.hand_over, self._invocation, result, stream)
         return result
 

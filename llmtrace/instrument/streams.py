@@ -37,18 +37,18 @@ def follow(
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
     invocation.watch(response, registry, is_raw=is_raw, is_alone=is_alone)
     reference = weakref.ref(response)
-    response.close = _closing(invocation, reference)
-    response.aclose = _closing_async(invocation, reference)
+    items = None if is_raw else follow_items(invocation, result)
+    if not isinstance(items, AsyncItems):
+        response.close = _closing(invocation, reference)
+    if not isinstance(items, SyncItems):
+        response.aclose = _closing_async(invocation, reference)
     if invocation.reader is not None:
         response.iter_bytes = _bytes_of(invocation, reference)
         response.aiter_bytes = _bytes_of_async(invocation, reference)
-    if is_raw:
-        return
-    follow_items(invocation, result)
 
 
-def follow_items(invocation: Invocation, result: Any) -> bool:
-    """Whether RESULT now gives out its items by way of one that INVOCATION ends with, and that withholds some."""
+def follow_items(invocation: Invocation, result: Any) -> "SyncItems | AsyncItems | None":
+    """What RESULT now gives out its items by, INVOCATION ends with it; None where there is none."""
     is_lines = invocation.endpoint.step == "results"
     name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
     inner = getattr(result, name, None)
@@ -56,7 +56,8 @@ def follow_items(invocation: Invocation, result: Any) -> bool:
         setattr(result, name, SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
         setattr(result, name, AsyncItems(invocation, inner, see))
-    return isinstance(getattr(result, name, None), _Items)
+    items = getattr(result, name, None)
+    return items if isinstance(items, SyncItems | AsyncItems) else None
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
