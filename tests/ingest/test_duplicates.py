@@ -235,3 +235,17 @@ def test_many_calls_seen_twice_in_mixed_batches(home: Home) -> None:
     home.send(*(own(n) for n in numbers if n % 3 == 0))
     assert home.billed() == ["llmtrace"] * 149
     assert home.total() == 149 * PRICE
+
+
+@pytest.mark.parametrize("comes_first", ["agent", "calls"])
+def test_an_agent_that_repeats_the_usage_of_its_calls_costs_nothing_more(home: Home, comes_first: str) -> None:
+    calls = [otel_new(n, trace_id=f"{1:032x}", parent_span_id=f"{0xABC:016x}") for n in (1, 2, 3)]
+    said = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.response.id": None,
+        "gen_ai.usage.input_tokens": 3000,
+        "gen_ai.usage.output_tokens": 300,
+    }
+    agent = otel_new(1, scope="some.agents", span_id=f"{0xABC:016x}", attributes=said)
+    home.send(*([agent, *calls] if comes_first == "agent" else [*calls, agent]))
+    assert home.total() == 3 * PRICE
