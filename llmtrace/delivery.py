@@ -19,6 +19,8 @@ BATCH_SPANS = 2000
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 UNAUTHORISED = frozenset({401, 403})
 TOO_LARGE = 413
+# What breaks a destination five times running is looked for.
+BROKEN, LAST_TRY = 500, 5
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 REFUSED = frozenset({400, 406, 415, 422})
 
@@ -141,15 +143,47 @@ class Delivery:
 
     def _send(self, batch: list[_Piece]) -> None:
         """Send BATCH, in parts where it is not taken whole. Raises like `deliver`."""
-        payload = b"".join(self._prepare(piece.payload) for piece in batch if piece.payload)
+        payload = self._payload(batch)
         answer = self._sender.send(payload) if payload else Answer(200)
         if answer.status is not None and 200 <= answer.status < 300:
             self._failures = 0
             self._done(batch, {"rejected": answer.rejected} if answer.rejected else {})
         elif answer.status == TOO_LARGE or answer.status in REFUSED:
             self._send_parts(batch, "too_large" if answer.status == TOO_LARGE else "refused")
+        elif answer.status == BROKEN and self._failures >= LAST_TRY - 1 and _can_be_cut(batch):
+            self._find_what_breaks(batch, answer)
         else:
             raise Undelivered(answer, self._wait_s(answer))
+
+    def _find_what_breaks(self, batch: list[_Piece], answer: Answer) -> None:
+        """Send BATCH, at which the destination broke again and again, in ever smaller parts.
+
+        A span at which it breaks while it takes another is given up; one that takes nothing is broken itself, and all
+        waits. Raises like `deliver`.
+        """
+        waiting, has_taken = _cut_in_two(batch), False
+        while waiting:
+            part, behind = waiting.pop(0), None
+            is_taken = self._takes(part)
+            if not is_taken and _can_be_cut(part):
+                waiting[:0] = _cut_in_two(part)
+                continue
+            if not is_taken and not has_taken:
+                if not waiting or not self._takes(waiting[0]):
+                    raise Undelivered(answer, self._wait_s(answer))
+                behind = waiting.pop(0)
+            has_taken = True
+            self._done(part, {} if is_taken else {"refused": part[0].spans})
+            if behind is not None:
+                self._done(behind, {})
+        self._failures = 0
+
+    def _takes(self, batch: list[_Piece]) -> bool:
+        payload = self._payload(batch)
+        return not payload or self._sender.send(payload).status == 200
+
+    def _payload(self, batch: list[_Piece]) -> bytes:
+        return b"".join(self._prepare(piece.payload) for piece in batch if piece.payload)
 
     def _send_parts(self, batch: list[_Piece], reason: str) -> None:
         if len(batch) == 1 and batch[0].spans > 1:
@@ -180,6 +214,16 @@ class Delivery:
             return LONGEST_WAIT_S
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._failures - 1, 10))
         return longest * random.uniform(0.5, 1.0)
+
+
+def _can_be_cut(batch: list[_Piece]) -> bool:
+    return len(batch) > 1 or batch[0].spans > 1
+
+
+def _cut_in_two(batch: list[_Piece]) -> list[list[_Piece]]:
+    if len(batch) == 1:
+        return [[piece] for piece in batch[0].halves()]
+    return [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
 
 
 def _is_full(batch: list[_Piece], piece: _Piece) -> bool:

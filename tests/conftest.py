@@ -45,6 +45,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("LLMTRACE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(quiet, "_last_logged_at", -quiet.LOG_INTERVAL_S)
+    monkeypatch.setattr(quiet, "_warned_of", set())
 
 
 class _Swallowed(logging.Handler):

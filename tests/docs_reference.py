@@ -5,12 +5,13 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import sdk_methods
+import yaml
 
 from llmtrace.analytics.catalogue import catalogue
 from llmtrace.analytics.columns import RELATIONS
@@ -19,6 +20,7 @@ from llmtrace.analytics.tables import CALLS
 from llmtrace.cli import cli, options
 
 DOCS = Path(__file__).parents[1] / "docs"
+FAULTS = Path(__file__).with_name("faults.yaml")
 BLOCK = re.compile(r"<!-- begin (?P<name>[^>]+?) -->\n(?P<body>.*?)<!-- end (?P=name) -->\n", re.DOTALL)
 TABLES = {t.get_name(): t for t in (CALLS, CALLS_ALL, COST_ITEMS, SPANS, CONTENTS, BATCHES)}
 TYPES = {"string": "text", "float64": "number", "boolean": "true or false", "json": "JSON", "timestamp": "time (UTC)"}
@@ -147,11 +149,31 @@ def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(str(c) for c in row) + " |" for row in rows), ""])
 
 
+def fault_blocks() -> dict[str, str]:
+    """What `docs/reliability.md` says of each fault."""
+    rows = [
+        (f["fault"], f["wrong"], f["then"], _lines(f"`{test}`" for test in f["tests"]), _lines(f["seen_in"]))
+        for f in read_faults()
+    ]
+    return {"faults": table(("fault", "what can go wrong", "what llmtrace does then", "tests", "seen in"), rows)}
+
+
+def read_faults() -> list[dict[str, Any]]:
+    """What `tests/faults.yaml` tells."""
+    found: list[dict[str, Any]] = yaml.safe_load(FAULTS.read_text(encoding="utf-8"))
+    return found
+
+
+def _lines(items: Iterable[str]) -> str:
+    return "<br>".join(items)
+
+
 FILES = {
     "commands.md": command_blocks,
     "questions.md": question_blocks,
     "attributes.md": column_blocks,
     "methods.md": method_blocks,
+    "reliability.md": fault_blocks,
 }
 
 

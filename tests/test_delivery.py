@@ -142,6 +142,39 @@ def test_a_span_that_is_too_large_or_refused_costs_itself_alone(
     assert (cursor.progress.delivered, cursor.progress.dropped) == (28, {"too_large": 1, "refused": 1})
 
 
+@pytest.mark.parametrize("poison", [1, 13, 20, 21, 30])
+def test_a_span_that_breaks_its_destination_is_given_up_after_five_tries(
+    poison: int, process: Process, receiver: Receiver, home: Path
+) -> None:
+    process.write(*range(1, 21))
+    process.write(*range(21, 31))
+    receiver.judge = lambda spans: 500 if poison in [int(s.span_id, 16) for s in spans] else 200
+    delivery, cursor = start(home, receiver.url)
+    for _ in range(4):
+        with pytest.raises(Undelivered):
+            delivery.deliver()
+    assert numbers(receiver) == []
+    assert delivery.deliver()
+    assert numbers(receiver).count(poison) == 0
+    assert sorted(numbers(receiver)) == [n for n in range(1, 31) if n != poison]
+    assert (cursor.progress.delivered, cursor.progress.dropped) == (29, {"refused": 1})
+
+
+def test_a_destination_that_breaks_at_everything_loses_nothing(
+    process: Process, receiver: Receiver, home: Path
+) -> None:
+    process.write(*range(1, 21))
+    receiver.judge = lambda spans: 500
+    delivery, cursor = start(home, receiver.url)
+    for _ in range(12):
+        with pytest.raises(Undelivered):
+            delivery.deliver()
+    assert (cursor.progress.delivered, cursor.progress.dropped) == (0, {})
+    receiver.judge = lambda spans: 200
+    assert delivery.deliver()
+    assert numbers(receiver) == list(range(1, 21))
+
+
 def test_an_outage_between_two_parts_of_a_record_sends_neither_twice(
     process: Process, receiver: Receiver, home: Path
 ) -> None:

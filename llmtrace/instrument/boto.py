@@ -19,7 +19,7 @@ from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.errors import error_name
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
-from llmtrace.instrument.quiet import log_error, quietly
+from llmtrace.instrument.quiet import quietly, warn_of_release
 from llmtrace.model import Attempt
 from llmtrace.providers import Family
 from llmtrace.providers.base import as_mapping
@@ -38,10 +38,10 @@ class BotoSeam:
         self._patched = Patched()
         self._is_active = True
         endpoint = getattr(sys.modules.get("botocore.endpoint"), "Endpoint", None)
-        if not self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call):
-            log_error("llmtrace does not know this release of botocore: its calls are not recorded")
+        begins = self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
         self._sees_attempts = self._patched.patch(endpoint, "_get_response", _around_attempt)
         self._patched.patch(endpoint, "_needs_retry", _around_retry)
+        warn_of_release("botocore", self._patched.missing, is_recorded=begins)
 
     def undo(self) -> None:
         """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
@@ -161,14 +161,18 @@ def _note_head(invocation: Invocation, answer: Any) -> None:
 
 
 def _around_attempt(original: Callable[..., Any]) -> Callable[..., Any]:
-    def get_response(endpoint: Any, request: Any, operation: Any, context: Any) -> Any:
+    def get_response(endpoint: Any, request: Any, operation: Any, *args: Any, **kwargs: Any) -> Any:
         invocation = in_flight.get()
         # Credentials may be fetched from another service on the way.
-        if invocation is not None and operation.service_model.service_name == SERVICE:
+        if invocation is not None and quietly(_is_ours, operation):
             invocation.attempts += 1
-        return original(endpoint, request, operation, context)
+        return original(endpoint, request, operation, *args, **kwargs)
 
     return get_response
+
+
+def _is_ours(operation: Any) -> bool:
+    return bool(operation.service_model.service_name == SERVICE)
 
 
 def _around_retry(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,7 +182,7 @@ def _around_retry(original: Callable[..., Any]) -> Callable[..., Any]:
         started = time.perf_counter()
         is_again = original(endpoint, attempts, operation, request, response, caught_exception)
         invocation = in_flight.get()
-        if is_again and invocation is not None and operation.service_model.service_name == SERVICE:
+        if is_again and invocation is not None and quietly(_is_ours, operation):
             quietly(_note_retry, invocation, response, caught_exception, time.perf_counter() - started)
         return is_again
 

@@ -17,7 +17,8 @@ from llmtrace.instrument.seam import Asked, Seam
 from llmtrace.providers.google import VERTEX
 from llmtrace.providers.google_live import PATH
 
-SENDING = ("send", "send_client_content", "send_realtime_input", "send_tool_response")
+DEPRECATED = "send"
+SENDING = (DEPRECATED, "send_client_content", "send_realtime_input", "send_tool_response")
 
 
 class _Session:
@@ -42,7 +43,7 @@ class LiveSeam(Seam):
         self._sessions: weakref.WeakKeyDictionary[Any, _Session] = weakref.WeakKeyDictionary()
         session = getattr(module, "AsyncSession", None)
         for name in SENDING:
-            self._patched.patch(session, name, self._around_send)
+            self._patched.patch(session, name, self._around_send, is_expected=name != DEPRECATED)
         begins = (
             self._patched.patch(session, "__init__", self._around_init),
             self._patched.patch(session, "_receive", self._around_receive),
@@ -58,7 +59,7 @@ class LiveSeam(Seam):
             original(session, *args, **kwargs)
             # `connect` makes the session: its parameter is the only place that names the model.
             model = sys._getframe(1).f_locals.get("model")
-            self._sessions[session] = _Session(model if isinstance(model, str) else None)
+            quietly(self._sessions.__setitem__, session, _Session(model if isinstance(model, str) else None))
 
         return init
 
@@ -72,10 +73,10 @@ class LiveSeam(Seam):
         return send
 
     def _around_receive(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def receive(session: Any) -> Any:
+        async def receive(session: Any, *args: Any, **kwargs: Any) -> Any:
             known = self._sessions.get(session)
             try:
-                message = await original(session)
+                message = await original(session, *args, **kwargs)
             except BaseException as err:
                 if known is not None and known.turn is not None:
                     quietly(known.turn.fail, err)

@@ -132,15 +132,15 @@ class Invocation:
         """
         self.was_shown = True
         try:
-            return self.take(data)
+            self.take(data)
         except Exception:  # as `quietly` does, for less
             log_incomplete()
-            return data
+        return _strip_usage(data) if self.injected and isinstance(data, dict) else data
 
-    def take(self, data: Any) -> Any:
+    def take(self, data: Any) -> None:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
         if not isinstance(data, dict):
-            return data
+            return
         fold = self.fold
         if self.endpoint.step is not None:
             self.events.append(data)
@@ -160,7 +160,6 @@ class Invocation:
                 self.spoke_at = now if spoke else 0
         if self.captures and len(self.events) < CAPTURED_EVENTS:
             self.events.append(data if not self.injected else dict(data))
-        return _strip_usage(data) if self.injected else data
 
     def watch(self, response: Any, registry: "dict[int, Invocation]", *, is_raw: bool, is_alone: bool = False) -> None:
         """RESPONSE is handed to the caller unread: end when it is closed, or when it is dropped unclosed.
@@ -178,7 +177,7 @@ class Invocation:
 
     def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
         """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""
-        finalizer = weakref.finalize(response, self.close)
+        finalizer = weakref.finalize(response, quietly, self.close)
         self._open = (id(response), weakref.ref(response), finalizer, registry)
 
     def feed(self, piece: bytes) -> None:
@@ -193,7 +192,7 @@ class Invocation:
 
     def end_without(self, owner: Any) -> None:
         """End when OWNER, through which the caller reads, is dropped."""
-        self._finalizers.append(weakref.finalize(owner, self.close))
+        self._finalizers.append(weakref.finalize(owner, quietly, self.close))
 
     # The ways a call ends
 

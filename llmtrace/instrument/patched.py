@@ -9,17 +9,22 @@ from llmtrace.instrument.captured import Holder, captured_by
 
 
 class Patched:
-    """The replaced attributes of one SDK's classes and modules."""
+    """The replaced attributes of one SDK's classes and modules; `missing` are the names that it does not have."""
 
     def __init__(self) -> None:
         """Nothing is replaced yet."""
+        self.missing: list[str] = []
         self._originals: list[tuple[type | ModuleType, str, Any, Any]] = []
         self._rewired: list[tuple[Holder, Any, Any]] = []
 
-    def patch(self, owner: type | ModuleType | None, name: str, around: Callable[[Any], Any]) -> bool:
-        """Replace OWNER's own NAME by AROUND(it); False where it has none."""
+    def patch(
+        self, owner: type | ModuleType | None, name: str, around: Callable[[Any], Any], *, is_expected: bool = True
+    ) -> bool:
+        """Replace OWNER's own NAME by AROUND(it); False where it has none, which is MISSING where IS_EXPECTED."""
         original = vars(owner).get(name) if owner is not None else None
         if owner is None or original is None:
+            if is_expected:
+                self.missing.append(name)
             return False
         wrapper = functools.wraps(original)(around(original))
         setattr(owner, name, wrapper)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -10,6 +10,7 @@ LOG_INTERVAL_S = 60.0
 
 log = logging.getLogger("llmtrace")
 _last_logged_at = -LOG_INTERVAL_S
+_warned_of: set[str] = set()
 
 
 def quietly(function: Callable[..., _T], *args: Any) -> _T | None:
@@ -19,6 +20,22 @@ def quietly(function: Callable[..., _T], *args: Any) -> _T | None:
     except Exception:  # the promise: no exception of llmtrace reaches the application
         log_incomplete()
         return None
+
+
+def warn_of_release(sdk: str, missing: Sequence[str], *, is_recorded: bool) -> None:
+    """Log once for each SDK, whatever else was logged, that its release has other names than are known here.
+
+    MISSING are those that it lacks. IS_RECORDED: calls are recorded all the same, with less detail.
+    """
+    if not is_recorded:
+        message = f"llmtrace does not know this release of {sdk}: its calls are not recorded"
+    elif missing:
+        message = f"llmtrace records less of this release of {sdk}, which has no {', '.join(missing)}"
+    else:
+        return
+    if message not in _warned_of:
+        _warned_of.add(message)
+        log.warning(message)
 
 
 def log_incomplete() -> None:

@@ -1,8 +1,8 @@
 """What the choke points of the other SDKs share: a call's beginning, its attempts, and its HTTP response.
 
 A seam knows one SDK: which of its functions every call goes through, and what they are given. It replaces them at the
-class, once per process. A function that is missing from a release costs detail; where it is the one that begins calls,
-that is said once.
+class, once per process. A function that is missing from a release costs detail, or the calls where it is the one that
+begins them; either is said once.
 """
 
 import time
@@ -17,7 +17,7 @@ from llmtrace.instrument.contracts import AttemptSpans, Capture
 from llmtrace.instrument.errors import error_name, http_status_of, may_have_been_sent
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
-from llmtrace.instrument.quiet import log_error, quietly
+from llmtrace.instrument.quiet import quietly, warn_of_release
 from llmtrace.instrument.streams import follow
 from llmtrace.model import Attempt
 from llmtrace.providers import Family, find_endpoint
@@ -49,8 +49,8 @@ class Seam:
         self._unread: dict[int, Invocation] = {}
         self._patched = Patched()
         self._is_active = True
-        if not self.install(module):
-            log_error(f"llmtrace does not know this release of {self.name or family.sdk}: its calls are not recorded")
+        is_recorded = self.install(module)
+        warn_of_release(self.name or family.sdk, self._patched.missing, is_recorded=is_recorded)
 
     def install(self, module: ModuleType) -> bool:
         """Whether MODULE has what begins calls; all that it has is replaced."""

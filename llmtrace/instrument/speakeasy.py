@@ -26,15 +26,19 @@ class SpeakeasySeam(Seam):
         utils = getattr(module, "utils", None)
         retries = sys.modules.get(f"{getattr(utils, '__name__', '')}.retries")
         for name, around in (("retry", _around_retry), ("retry_async", _around_retry_async)):
-            if not self._patched.patch(utils, name, around):
+            if not self._patched.patch(utils, name, around, is_expected=False):
                 self._patched.patch(retries, name, around)
         if self._capture.shared_spans is not None:
             tracing = sys.modules.get(f"{module.__name__.rpartition('.')[0]}._hooks.tracing")
-            self._patched.patch(getattr(tracing, "TracingHook", None), "before_request", _silent_in_flight)
-        base, other = getattr(module, "BaseSDK", None), getattr(module, "AsyncBaseSDK", None)
-        for owner in (base, other):
-            self._patched.patch(owner, "do_request_async", self._around_request_async)
-        return self._patched.patch(base, "do_request", self._around_request)
+            hook = getattr(tracing, "TracingHook", None)
+            self._patched.patch(hook, "before_request", _silent_in_flight, is_expected=False)
+        base = getattr(module, "BaseSDK", None)
+        asynchronous = getattr(module, "AsyncBaseSDK", base)
+        begins = (
+            self._patched.patch(asynchronous, "do_request_async", self._around_request_async),
+            self._patched.patch(base, "do_request", self._around_request),
+        )
+        return all(begins)
 
     def _around_request(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def do_request(sdk: Any, *args: Any, **kwargs: Any) -> Any:

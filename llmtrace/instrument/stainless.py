@@ -14,8 +14,8 @@ from llmtrace.instrument.admission import ask_leave
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.invocation import Invocation, in_flight
 from llmtrace.instrument.patched import Patched
-from llmtrace.instrument.quiet import quietly
-from llmtrace.instrument.streams import follow
+from llmtrace.instrument.quiet import quietly, warn_of_release
+from llmtrace.instrument.streams import follow, follow_items, have_iterators
 from llmtrace.providers import Endpoint, Family, find_endpoint
 from llmtrace.providers.base import as_mapping, path_of
 
@@ -49,14 +49,22 @@ class Patches:
         sync, asynchronous, base = (
             getattr(base_client, name, None) for name in ("SyncAPIClient", "AsyncAPIClient", "BaseClient")
         )
-        self._patched.patch(sync, "request", self._around_request)
-        self._patched.patch(asynchronous, "request", self._around_request_async)
-        self._patched.patch(sync, "_process_response", self._around_process)
-        self._patched.patch(asynchronous, "_process_response", self._around_process_async)
-        self._patched.patch(base, DATA_HOOK, self._around_data)
-        self._patched.patch(base, "_build_request", self._around_build)
-        self._patched.patch(base, "_should_retry", self._around_should_retry)
-        self._patched.patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
+        patch = self._patched.patch
+        begins = (
+            patch(sync, "request", self._around_request),
+            patch(asynchronous, "request", self._around_request_async),
+        )
+        responses = (
+            patch(sync, "_process_response", self._around_process),
+            patch(asynchronous, "_process_response", self._around_process_async),
+        )
+        self._sees_responses = all(responses)
+        self._sees_data = patch(base, DATA_HOOK, self._around_data)
+        self._can_withhold = self._sees_data and have_iterators(base_client)
+        patch(base, "_build_request", self._around_build)
+        patch(base, "_should_retry", self._around_should_retry)
+        patch(base, "_calculate_retry_timeout", self._around_retry_timeout)
+        warn_of_release(family.sdk, self._patched.missing, is_recorded=all(begins))
 
     def undo(self) -> None:
         """Put every original back where the wrapper still stands; elsewhere it does nothing from now on."""
@@ -104,8 +112,8 @@ class Patches:
     def _respond(self, kwargs: dict[str, Any]) -> None:
         invocation, response = in_flight.get(), kwargs.get("response")
         if invocation is not None and response is not None:
-            invocation.respond(response)
             self._unread[id(response)] = invocation
+            quietly(invocation.respond, response)
 
     # Each parsed datum: the one hook that runs per chunk
 
@@ -131,7 +139,7 @@ class Patches:
                 invocation.attempts += 1
             request = original(client, *args, **kwargs)
             if invocation is not None:
-                invocation.send(request)
+                quietly(invocation.send, request)
             return request
 
         return build
@@ -186,7 +194,7 @@ class Patches:
     def _wants_usage(self, endpoint: Endpoint, host: str, options: Any, body: Any) -> bool:
         """Whether usage is to be asked for: only of the provider itself, and only where the caller left it open."""
         hosts = self._family.own_hosts
-        if not endpoint.usage_on_request or not self.capture.settings.request_stream_usage:
+        if not endpoint.usage_on_request or not self.capture.settings.request_stream_usage or not self._can_withhold:
             return False
         if not isinstance(options.json_data, dict) or not any(host == own or host.endswith("." + own) for own in hosts):
             return False
@@ -200,18 +208,34 @@ class Patches:
 
         Where there is no HTTP response, a middleware answered in the provider's place: that was no call.
         """
+        if invocation.http_response is None and not self._sees_responses:
+            self._find_response(invocation, result)
         response, invocation.http_response = invocation.http_response, None
         if response is None:
+            if not self._sees_responses:
+                invocation.end("ok")
+                return
             if invocation.permit is not None:
                 invocation.permit.release()
             return
         is_raw = RAW_RESPONSE_HEADER in response.request.headers
         if not response.is_closed or (stream and not is_raw):
-            follow(invocation, result, response, self._unread, is_raw=is_raw)
+            # Where nothing shows what is parsed, the bytes do.
+            follow(invocation, result, response, self._unread, is_raw=is_raw or not self._sees_data)
             return
         self._unread.pop(id(response), None)
         invocation.keep_body(response)
         invocation.end("ok")
+
+    def _find_response(self, invocation: Invocation, result: Any) -> None:
+        """What the release does not show on its way is looked for in RESULT, which a caller of the SDK gets."""
+        invocation.sent = True
+        response = getattr(result, "response", None) or getattr(result, "http_response", None)
+        if hasattr(response, "is_closed"):
+            invocation.respond(response)
+            self._unread[id(response)] = invocation
+        elif hasattr(result, "to_dict"):
+            invocation.take(result.to_dict())
 
     def give_up(self, invocation: Invocation, error: BaseException) -> None:
         """The call raised ERROR."""
@@ -246,6 +270,8 @@ class _Flight:
         """RESULT, once the invocation knows of it."""
         if self._invocation is not None:
             stream = bool(self.kwargs.get("stream"))
+            if self._invocation.injected:  # before anything else: what is withheld must find nobody who reads it
+                self._invocation.injected = quietly(follow_items, self._invocation, result) is not None
             quietly(self._patches.hand_over, self._invocation, result, stream)
         return result
 

@@ -8,6 +8,7 @@ weakly: a dropped stream is freed as early as it would be without us.
 
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
+from types import ModuleType
 from typing import Any
 
 from llmtrace.instrument.invocation import WITHHELD, Invocation
@@ -15,6 +16,13 @@ from llmtrace.instrument.quiet import quietly
 
 ITERATOR = "_iterator"  # both SDKs' name for the generator behind a stream
 BYTES = "_raw_iterator"  # and for that behind a decoder of lines
+
+
+def have_iterators(base_client: ModuleType) -> bool:
+    """Whether the streams of an SDK, whose BASE_CLIENT this is, keep their iterators where they can be wrapped."""
+    kinds = (getattr(base_client, "Stream", None), getattr(base_client, "AsyncStream", None))
+    codes = [getattr(getattr(kind, "__init__", None), "__code__", None) for kind in kinds]
+    return all(code is not None and ITERATOR in code.co_names for code in codes)
 
 
 def follow(
@@ -29,13 +37,18 @@ def follow(
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
     invocation.watch(response, registry, is_raw=is_raw, is_alone=is_alone)
     reference = weakref.ref(response)
-    response.close = _closing(invocation, reference)
-    response.aclose = _closing_async(invocation, reference)
+    items = None if is_raw else follow_items(invocation, result)
+    if not isinstance(items, AsyncItems):
+        response.close = _closing(invocation, reference)
+    if not isinstance(items, SyncItems):
+        response.aclose = _closing_async(invocation, reference)
     if invocation.reader is not None:
         response.iter_bytes = _bytes_of(invocation, reference)
         response.aiter_bytes = _bytes_of_async(invocation, reference)
-    if is_raw:
-        return
+
+
+def follow_items(invocation: Invocation, result: Any) -> "SyncItems | AsyncItems | None":
+    """What RESULT now gives out its items by, INVOCATION ends with it; None where there is none."""
     is_lines = invocation.endpoint.step == "results"
     name, see = (BYTES, invocation.feed) if is_lines else (ITERATOR, None)
     inner = getattr(result, name, None)
@@ -43,6 +56,8 @@ def follow(
         setattr(result, name, SyncItems(invocation, inner, see))
     elif isinstance(inner, AsyncGenerator):
         setattr(result, name, AsyncItems(invocation, inner, see))
+    items = getattr(result, name, None)
+    return items if isinstance(items, SyncItems | AsyncItems) else None
 
 
 def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:

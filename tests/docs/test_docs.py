@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import docs_reference as reference
 import pytest
@@ -77,6 +78,15 @@ def test_every_environment_variable_that_is_read_is_documented() -> None:
     assert "LLMTRACE_HOME" in read
     assert not read - there, f"docs/environment.md lacks {sorted(read - there)}"
     assert not there - read, f"docs/environment.md still has {sorted(there - read)}, which config.py does not read"
+
+
+@pytest.mark.parametrize("fault", reference.read_faults(), ids=lambda f: f["fault"])
+def test_every_test_that_shows_what_becomes_of_a_fault_is_there(fault: dict[str, Any]) -> None:
+    assert fault["tests"], "a promise without a test"
+    for test in fault["tests"]:
+        path, _, function = test.partition("::")
+        tree = ast.parse((reference.FAULTS.parent / path).read_text(encoding="utf-8"))
+        assert function in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}, test
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in reference.DOCS.glob("*.md")))

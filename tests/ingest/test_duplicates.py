@@ -266,3 +266,17 @@ def test_the_report_of_a_stream_is_known_by_its_time_and_numbers(home: Home, ord
         home.send(spans[index])
     assert (home.billed(), home.total()) == (["llmtrace"], PRICE)
     assert home.duplicates() == {mine.span_id: None, "b" * 16: mine.span_id}
+
+
+@pytest.mark.parametrize("comes_first", ["agent", "calls"])
+def test_an_agent_that_repeats_the_usage_of_its_calls_costs_nothing_more(home: Home, comes_first: str) -> None:
+    calls = [otel_new(n, trace_id=f"{1:032x}", parent_span_id=f"{0xABC:016x}") for n in (1, 2, 3)]
+    said = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.response.id": None,
+        "gen_ai.usage.input_tokens": 3000,
+        "gen_ai.usage.output_tokens": 300,
+    }
+    agent = otel_new(1, scope="some.agents", span_id=f"{0xABC:016x}", attributes=said)
+    home.send(*([agent, *calls] if comes_first == "agent" else [*calls, agent]))
+    assert home.total() == 3 * PRICE

@@ -128,8 +128,7 @@ def start_last(app_home: Path, url: str) -> "subprocess.CompletedProcess[str]":
         import time
         from pathlib import Path
         import llmtrace, sys
-        import llmtrace
-from llmtrace.journal import journal_folder, list_segments
+        from llmtrace.journal import journal_folder, list_segments
         from llmtrace.journal.cursor import has_passed, read_cursors
         llmtrace.instrument("last")
         folder = journal_folder(Path(sys.argv[1]))
