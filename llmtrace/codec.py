@@ -52,6 +52,7 @@ REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.USAGE_CACHE_TTL, "cache_ttl", str),
     (s.PREVIOUS_RESPONSE_ID, "previous_response_id", str),
     (s.CONVERSATION_ID, "conversation_id", str),
+    (s.GUARDRAIL_ID, "guardrail_id", str),
 )
 RESPONSE_FIELDS: tuple[tuple[str, str, type], ...] = (
     (s.RESPONSE_ID, "id", str),
