@@ -3,11 +3,13 @@
 import asyncio
 import copy
 import inspect
+import json
 import pickle
 from pathlib import Path
 from typing import Any
 
 import anthropic
+import canned
 import openai
 import pytest
 from bare import both_ways, stable
@@ -108,6 +110,23 @@ def test_arguments_stay_the_callers_own(home: Path, simulator: Simulator) -> Non
     clients.openai.post("/chat/completions", cast_to=object, body=options)
     assert options == before
     assert options["messages"] is messages
+
+
+def test_usage_is_asked_for_on_a_copy_of_what_the_caller_sends(home: Path) -> None:
+    asked: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        asked.append(json.loads(request.content))
+        return canned.streaming_chat(request)
+
+    llmtrace.instrument(home=home)
+    body: dict[str, Any] = {**OPENAI, "stream": True}
+    before = copy.deepcopy(body)
+    with canned.make_openai(answer, host="http://api.openai.com/v1") as client:
+        kind = openai.Stream[object]
+        assert list(client.post("/chat/completions", cast_to=object, body=body, stream=True, stream_cls=kind))
+    assert asked[0]["stream_options"] == {"include_usage": True}
+    assert body == before
 
 
 def test_sentinels_for_nothing_given_send_and_record_nothing(home: Path, simulator: Simulator) -> None:

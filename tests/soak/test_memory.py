@@ -49,9 +49,10 @@ def resident_bytes() -> int:
 
 def figures() -> tuple[int, int, Counter[str]]:
     """Blocks that the interpreter has handed out, bytes of the process, and live objects by type."""
-    assert llmtrace.flush(60)
     for _ in range(3):
-        gc.collect()
+        gc.collect()  # what is dropped ends now, and then waits to be written
+    assert llmtrace.flush(60)
+    gc.collect()
     kinds = Counter(f"{type(o).__module__}.{type(o).__qualname__}" for o in gc.get_objects())
     return sys.getallocatedblocks(), resident_bytes(), kinds
 
