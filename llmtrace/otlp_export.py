@@ -31,6 +31,8 @@ BATCH_SPANS = 512
 BATCH_WAIT_S = 0.2
 TRIES = 5
 RETRY_WAIT_S = 1.0
+# What says something of each delivery: an app whose log calls a model would make more of them by it.
+LOGGERS = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "urllib3.connectionpool", "urllib3.util.retry")
 
 
 class OtlpExporter:
@@ -190,10 +192,11 @@ def cost_attributes(cost: Cost) -> dict[str, AttributeValue]:
 
 
 def _silence_this_thread() -> None:
-    """Keep the exporter from logging each failed delivery of ours; the app's own exporters log as before."""
-    logger = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-    if not any(isinstance(f, _NotFromHere) for f in logger.filters):
-        logger.addFilter(_NotFromHere())
+    """Keep the exporter, and what it sends by, from logging each delivery of ours; the app's own log as before."""
+    for name in LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(f, _NotFromHere) for f in logger.filters):
+            logger.addFilter(_NotFromHere())
 
 
 class _NotFromHere(logging.Filter):
