@@ -32,7 +32,7 @@ _SMALL = [bytes((n,)) for n in range(128)]
 MOST_KEYS = 4096
 _KEYS: dict[str, bytes] = {}
 MOST_PAIRS, LONGEST_KEPT = 4096, 64
-_PAIRS: dict[tuple[str, str | int], bytes] = {}
+_PAIRS: dict[tuple[bytes, str, str | int], bytes] = {}
 
 
 def encode(spans: Sequence[Span]) -> bytes:
@@ -90,7 +90,7 @@ def _pairs(tag: bytes, attributes: Attributes) -> bytes:
     for key, value in attributes.items():
         # By their exact types: True is no 1.
         if type(value) is int or (type(value) is str and len(value) < LONGEST_KEPT):
-            parts += (tag, _PAIRS.get((key, value)) or _keep(key, value))
+            parts.append(_PAIRS.get((tag, key, value)) or _keep(tag, key, value))
             continue
         head = _KEYS.get(key) or _key(key)
         encoded = _value(value)
@@ -112,11 +112,11 @@ def _key(key: str) -> bytes:
     return encoded
 
 
-def _keep(key: str, value: str | int) -> bytes:
-    """The pair of KEY and VALUE, remembered: most attributes say the same from span to span."""
+def _keep(tag: bytes, key: str, value: str | int) -> bytes:
+    """The pair of KEY and VALUE as a field of TAG, remembered: most attributes say the same from span to span."""
     if len(_PAIRS) >= MOST_PAIRS:
         _PAIRS.clear()
-    encoded = _PAIRS[key, value] = _field(b"", (_KEYS.get(key) or _key(key)) + _field(PAIR_VALUE, _value(value)))
+    encoded = _PAIRS[tag, key, value] = _field(tag, (_KEYS.get(key) or _key(key)) + _field(PAIR_VALUE, _value(value)))
     return encoded
 
 

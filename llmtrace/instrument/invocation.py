@@ -8,7 +8,7 @@ import functools
 import sys
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -38,8 +38,8 @@ class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_answer", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request", "_response",
-        "_saw_end", "_sink", "asked", "attempts",
+        "__weakref__", "_add", "_answer", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request",
+        "_response", "_saw_end", "_sink", "asked", "attempts",
         "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
         "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
         "pending_outcome", "permit", "prompt", "reader", "request_bytes", "response_bytes",
@@ -74,6 +74,7 @@ class Invocation:
         self._finalizers: list[weakref.finalize[..., Any]] = []
         self._response: Response | None = None
         self._answer: Mapping[str, Any] | None = None
+        self._add: Callable[[Mapping[str, Any]], object] | None = None
         self.reader: Reader | None = None
         # Of a step of a batch: what was asked for, and the id in its path.
         self.asked: Any = None
@@ -162,12 +163,16 @@ class Invocation:
 
         It runs for every chunk of a stream, and raises nothing.
         """
-        self.was_shown = True
         try:
-            self.take(data)
+            add = self._add
+            if add is not None and type(data) is dict:
+                add(data)
+            else:
+                self.was_shown = True
+                self.take(data)
         except Exception:  # as `quietly` does, for less
             log_incomplete()
-        return _strip_usage(data) if self.injected and isinstance(data, dict) else data
+        return _strip_usage(data) if self.injected and type(data) is dict and "usage" in data else data
 
     def take(self, data: Any) -> None:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
@@ -192,6 +197,8 @@ class Invocation:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
+                if spoke and not self.captures:
+                    self._add = fold.add  # all that is left to do with what follows
         if self.captures and len(self.events) < CAPTURED_EVENTS:
             self.events.append(data if not self.injected else dict(data))
 
