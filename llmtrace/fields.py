@@ -44,6 +44,7 @@ REQUEST_FIELDS = Fields(
         (s.USAGE_CACHE_TTL, "cache_ttl", str),
         (s.PREVIOUS_RESPONSE_ID, "previous_response_id", str),
         (s.CONVERSATION_ID, "conversation_id", str),
+        (s.GUARDRAIL_ID, "guardrail_id", str),
     )
 )
 RESPONSE_FIELDS = Fields(

@@ -93,6 +93,7 @@ class Request:
     cache_ttl: str | None = None
     previous_response_id: str | None = None
     conversation_id: str | None = None
+    guardrail_id: str | None = None
 
 
 @quick

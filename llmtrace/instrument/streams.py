@@ -36,15 +36,18 @@ def follow(
 ) -> None:
     """Let INVOCATION end when RESPONSE, which RESULT reads from, is read, closed or dropped."""
     invocation.watch(response, registry, is_raw=is_raw, is_alone=is_alone)
-    reference = weakref.ref(response)
     items = None if is_raw else follow_items(invocation, result)
-    if not isinstance(items, AsyncItems):
-        response.close = _closing(invocation, reference)
-    if not isinstance(items, SyncItems):
-        response.aclose = _closing_async(invocation, reference)
-    if invocation.reader is not None:
-        response.iter_bytes = _bytes_of(invocation, reference)
-        response.aiter_bytes = _bytes_of_async(invocation, reference)
+    hooks = _Hooks(invocation, response)
+    # Few hooks, and those it may be read by: many streams may be open at once.
+    stream = getattr(response, "stream", None)
+    if not isinstance(items, AsyncItems) and (hasattr(stream, "__iter__") or not hasattr(stream, "__aiter__")):
+        response.close = hooks.close
+        if invocation.reader is not None:
+            response.iter_bytes = hooks.iter_bytes
+    if not isinstance(items, SyncItems) and (hasattr(stream, "__aiter__") or not hasattr(stream, "__iter__")):
+        response.aclose = hooks.aclose
+        if invocation.reader is not None:
+            response.aiter_bytes = hooks.aiter_bytes
 
 
 def follow_items(invocation: Invocation, result: Any) -> "SyncItems | AsyncItems | None":
@@ -60,40 +63,33 @@ def follow_items(invocation: Invocation, result: Any) -> "SyncItems | AsyncItems
     return items if isinstance(items, SyncItems | AsyncItems) else None
 
 
-def _closing(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], None]:
-    def close() -> None:
-        response = reference()
-        quietly(invocation.close)
+class _Hooks:
+    """What stands in a response's place of its own methods, as long as it is open."""
+
+    __slots__ = ("_invocation", "_reference")
+
+    def __init__(self, invocation: Invocation, response: Any) -> None:
+        self._invocation, self._reference = invocation, weakref.ref(response)
+
+    def close(self) -> None:
+        response = self._reference()
+        quietly(self._invocation.close)
         if response is not None:
             type(response).close(response)
 
-    return close
-
-
-def _closing_async(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], Any]:
-    async def aclose() -> None:
-        response = reference()
-        quietly(invocation.close)
+    async def aclose(self) -> None:
+        response = self._reference()
+        quietly(self._invocation.close)
         if response is not None:
             await type(response).aclose(response)
 
-    return aclose
+    def iter_bytes(self, chunk_size: int | None = None) -> "SyncItems":
+        response: Any = self._reference()
+        return _Bytes(self._invocation, type(response).iter_bytes(response, chunk_size), self._invocation.feed)
 
-
-def _bytes_of(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., SyncItems]":
-    def iter_bytes(chunk_size: int | None = None) -> "SyncItems":
-        response = reference()
-        return _Bytes(invocation, type(response).iter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
-
-    return iter_bytes
-
-
-def _bytes_of_async(invocation: Invocation, reference: "weakref.ref[Any]") -> "Callable[..., AsyncItems]":
-    def aiter_bytes(chunk_size: int | None = None) -> "AsyncItems":
-        response = reference()
-        return AsyncItems(invocation, type(response).aiter_bytes(response, chunk_size), invocation.feed)  # type: ignore[union-attr]
-
-    return aiter_bytes
+    def aiter_bytes(self, chunk_size: int | None = None) -> "AsyncItems":
+        response: Any = self._reference()
+        return AsyncItems(self._invocation, type(response).aiter_bytes(response, chunk_size), self._invocation.feed)
 
 
 class _Items:

@@ -23,6 +23,7 @@ from llmtrace.providers import (
     openrouter_usage,
     other_usage,
     perplexity_usage,
+    voyage_usage,
     xai_usage,
 )
 from llmtrace.providers.base import Billing, Endpoint, Family, Fold, InvalidUsage, UsageFamily, path_of
@@ -62,6 +63,7 @@ USAGE_FAMILIES: tuple[UsageFamily, ...] = (
     cohere_usage.FAMILY,
     openrouter_usage.FAMILY,
     perplexity_usage.FAMILY,
+    voyage_usage.FAMILY,
     other_usage.FAMILY,
 )
 _USAGE: Mapping[str, UsageFamily] = {p: f for f in (*FAMILIES, *USAGE_FAMILIES) for p in f.providers}

@@ -109,16 +109,8 @@ class MessageFold:
     """
 
     __slots__ = (
-        "_kept",
-        "_message",
-        "_reason",
-        "_refusal",
-        "_stopped",
-        "error",
-        "text_parts",
-        "usage",
-        "usage_complete",
-    )
+        "_id", "_kept", "_model", "_reason", "_refusal", "_stopped", "error", "text_parts", "usage", "usage_complete",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         """Start with nothing read."""
@@ -126,7 +118,8 @@ class MessageFold:
         self.usage: Mapping[str, Any] | None = None
         self.usage_complete = False
         self.error: str | None = None
-        self._message: Mapping[str, Any] = {}
+        self._id: str | None = None
+        self._model: str | None = None
         self._reason: str | None = None
         self._refusal: str | None = None
         self._stopped = False
@@ -162,11 +155,12 @@ class MessageFold:
             self._reason = as_text(delta.get("stop_reason")) or self._reason
             self._refusal = as_text(as_mapping(delta.get("stop_details")).get("category")) or self._refusal
         elif kind == "message_start":
-            self._message = as_mapping(event.get("message"))
-            self.usage = merge_usage(self.usage, as_mapping(self._message.get("usage")))
+            message = as_mapping(event.get("message"))
+            self._name(message)
+            self.usage = merge_usage(self.usage, as_mapping(message.get("usage")))
         elif kind == "message":
             # A whole answer in place of a stream.
-            self._message = event
+            self._name(event)
             self.usage = as_mapping(event.get("usage"))
             self.usage_complete = bool(self.usage)
             self._reason = as_text(event.get("stop_reason"))
@@ -176,11 +170,15 @@ class MessageFold:
             self.error = read_error(event) or "error"
         return False
 
+    def _name(self, message: Mapping[str, Any]) -> None:
+        """Of MESSAGE only this is kept: a stream may be open for long."""
+        self._id, self._model = as_text(message.get("id")), as_text(message.get("model"))
+
     def response(self) -> Response:
         """The response as far as it got."""
         return Response(
-            id=as_text(self._message.get("id")),
-            model=as_text(self._message.get("model")),
+            id=self._id,
+            model=self._model,
             finish_reasons=(self._reason,) if self._reason else None,
             service_tier=as_text(as_mapping(self.usage).get("service_tier")),
             refusal_category=self._refusal,

@@ -30,6 +30,7 @@ def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
         "top_k": as_int(more.get("top_k")),
         "stop_sequences": as_texts(config.get("stopSequences")),
         "service_tier": as_text(as_mapping(body.get("serviceTier")).get("type")),
+        "guardrail_id": as_text(as_mapping(body.get("guardrailConfig")).get("guardrailIdentifier")),
     }
 
 

@@ -41,6 +41,7 @@ def read_request(body: Mapping[str, Any]) -> dict[str, Any]:
         "top_k": as_int(first("top_k", "topK", "k")),
         "stop_sequences": as_texts(first("stop_sequences", "stopSequences", "stop")),
         "dimensions": as_int(first("dimensions", "output_dimension")),
+        "guardrail_id": as_text(body.get("guardrailIdentifier")),
     }
 
 

@@ -19,6 +19,8 @@ from llmtrace.providers.uncharged import FETCH_OPERATION
 
 TERMINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 RESPONSE_EVENTS = TERMINAL_EVENTS | {"response.created", "response.in_progress", "response.queued"}
+# What is kept of a response that has only begun: it repeats the instructions and the tools that it was asked with.
+BEGUN = ("id", "model", "status", "service_tier", "usage", "error")
 REASONS = {"max_output_tokens": "length"}
 # Output items that OpenAI charges for beside the tokens.
 TOOL_ITEMS = {
@@ -138,7 +140,9 @@ class ResponseFold:
                 self._kept += len(text)
             return True
         if kind in RESPONSE_EVENTS or event.get("object") == "response":
-            self._body = as_mapping(event.get("response")) or event
+            body = as_mapping(event.get("response")) or event
+            has_ended = kind not in RESPONSE_EVENTS or kind in TERMINAL_EVENTS or body.get("output")
+            self._body = body if has_ended else {name: body[name] for name in BEGUN if name in body}
             self.usage_complete = self.usage_complete or bool(self._body.get("usage"))
             self.error = read_failure(self._body) or self.error
         elif kind == "error" or (kind is None and event.get("error")):

@@ -7,7 +7,7 @@ from llmtrace.providers.openai_hosts import HOSTS, SERVERS, UNKNOWN
 # Those with a module of their own.
 READ_ELSEWHERE = frozenset({
     "openai", "azure.ai.openai", "anthropic", "gcp.gemini", "gcp.vertex_ai", "mistral_ai", "cohere", "deepseek", "x_ai",
-    "groq", "openrouter", "vercel", "perplexity", "azure.ai.inference", "ollama",
+    "groq", "openrouter", "vercel", "perplexity", "voyage_ai", "azure.ai.inference", "ollama",
 })  # fmt: skip
 
 FAMILY = UsageFamily(

@@ -40,8 +40,9 @@ SCHEMAS = {
 UNNAMED = frozenset({"ollama"})
 # What answers to embeddings tell too, though the conventions speak of it with other operations alone.
 OF_OTHERS = frozenset({"gen_ai.response.id", "gen_ai.usage.output_tokens"})
-# It is named as required of Bedrock's every call; there is nothing to say where no guardrail is used.
-WHERE_USED = frozenset({"aws.bedrock.guardrail.id"})
+# Named as required of Bedrock's every call; there is nothing to say where no guardrail is used.
+GUARDRAIL = "aws.bedrock.guardrail.id"
+GUARDED: Any = {"guardrailIdentifier": "gr-harbour", "guardrailVersion": "1"}
 TOOL: Any = {"name": "weather", "description": "Weather", "inputSchema": {"json": {"type": "object", "properties": {}}}}
 # Operations that the conventions have no span for (reranking, OCR): they are named, and no more is asked of them.
 OPERATIONS = {"embeddings": "gen_ai.client.embeddings"}
@@ -79,6 +80,11 @@ def ask_bedrock(simulator: Simulator) -> None:
     list(client.converse_stream(**ASKED, system=[{"text": "Be brief."}])["stream"])
     body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 30, "messages": [{"role": "user", "content": "x"}]}
     client.invoke_model(modelId=CLAUDE, body=json.dumps(body))["body"].read()
+    client.converse(**ASKED, guardrailConfig=GUARDED)
+    list(client.converse_stream(**ASKED, guardrailConfig=GUARDED)["stream"])
+    client.invoke_model(modelId=CLAUDE, body=json.dumps(body), **GUARDED)["body"].read()
+    answer = client.invoke_model_with_response_stream(modelId=CLAUDE, body=json.dumps(body), **GUARDED)
+    list(answer["body"])
     client.close()
 
 
@@ -99,14 +105,16 @@ def levels(span: Span) -> Mapping[str, Any]:
     if span.attributes["gen_ai.provider.name"] == "aws.bedrock":
         refined = base["refinements"]["aws.bedrock.inference.client"]["attributes"]
         found |= {k: v["level"] for k, v in refined.items() if v["level"] is not None}
-    return {name: level for name, level in found.items() if name not in WHERE_USED}
+    return found
 
 
 def problems(span: Span) -> list[str]:
     """What is wrong with SPAN."""
     asked, types = levels(span), load("resolved.json")["registry"]
     found = [
-        f"{name} is missing" for name, level in asked.items() if level == "required" and name not in span.attributes
+        f"{name} is missing"
+        for name, level in asked.items()
+        if level == "required" and name not in span.attributes and name != GUARDRAIL
     ]
     for name, value in span.attributes.items():
         if name.startswith("llmtrace.") or name in BESIDE:
@@ -131,6 +139,11 @@ def test_every_attribute_is_known_of_its_type_and_there_where_it_must_be(spans: 
     assert len(spans) >= len(BODIES)
     wrong = {f"{s.attributes['gen_ai.provider.name']} {s.name}: {p}" for s in spans for p in problems(s)}
     assert wrong == set()
+
+
+def test_a_guardrail_is_told_of_where_one_is_used(spans: list[Span]) -> None:
+    told = [s.attributes.get(GUARDRAIL) for s in spans if s.attributes["gen_ai.provider.name"] == "aws.bedrock"]
+    assert told[-7:] == [None] * 3 + ["gr-harbour"] * 4
 
 
 def test_spans_are_named_after_their_operation_and_model_and_are_of_clients(spans: list[Span]) -> None:

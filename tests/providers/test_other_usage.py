@@ -21,6 +21,7 @@ def amounts(provider: str, usage: dict[str, Any], **stated: Any) -> dict[str, in
 
 
 NORMALISED: list[tuple[str, dict[str, Any], Usage]] = [
+    ("voyage_ai", {"total_tokens": 12}, Usage(12)),
     (
         "gcp.gemini",
         {
