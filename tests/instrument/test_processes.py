@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +365,4 @@ def test_a_second_thread_of_ours_never_starts(simulator: Simulator, home: Path) 
     llmtrace.flush()
     ours = [t for t in threading.enumerate() if t.name.startswith("llmtrace") and "simulator" not in t.name]
     assert [(t.name, t.daemon) for t in ours] == [("llmtrace-journal", True)]
-    started = time.monotonic()
-    assert llmtrace.flush(1.0)
-    assert time.monotonic() - started < 1.0
+    assert llmtrace.flush()
