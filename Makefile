@@ -21,9 +21,11 @@ test-frameworks: $(VENV)/.dev
 	tests/frameworks/venvs.sh $(CURDIR)/.frameworks
 	FRAMEWORK_VENVS=$(CURDIR)/.frameworks $(BIN)/pytest -m frameworks
 
-# Other instrumentors beside ours, each in an environment of its own.
+# Other instrumentors beside ours, and tracers that an app has, each in an environment of its own; needs node and npm.
 test-rivals: $(VENV)/.dev
+	command -v node >/dev/null && command -v npm >/dev/null || { echo "node and npm are needed for Vercel's AI SDK" >&2; exit 1; }
 	tests/rivals/venvs.sh $(CURDIR)/.rivals
+	tests/rivals/provider_venvs.sh $(CURDIR)/.rivals
 	RIVAL_VENVS=$(CURDIR)/.rivals $(BIN)/pytest -m rivals
 
 # What llmtrace and other tools record of the same calls; writes docs/behaviours.md.
@@ -31,7 +33,7 @@ behaviours: $(VENV)/.dev
 	tests/rivals/venvs.sh $(CURDIR)/.rivals openinference otelgenai openllmetry langfuse
 	$(BIN)/python tools/compare_behaviours.py --venvs $(CURDIR)/.rivals --write docs/behaviours.md
 
-# Long runs: an app killed fifty times, two apps beside a dashboard and a report.
+# Long runs: crashes, load, memory, every recorded interaction, and every way in which an answer may differ.
 test-soak: $(VENV)/.dev
 	$(BIN)/pytest -m soak
 
@@ -54,7 +56,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .frameworks .rivals build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/.pip:
 	$(PYTHON) -m venv $(VENV)

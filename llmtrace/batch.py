@@ -5,20 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import CALL_FIELDS, ORIGIN_FIELDS, prefixed, typed, write_fields
+from llmtrace.codec import prefixed, typed, write_fields
+from llmtrace.fields import CALL_FIELDS, ORIGIN_FIELDS, Fields
 from llmtrace.model import Attributes, AttributeValue, CallStatus, Origin
 
 MADE_FOR = ("feature", "feature_source", "user_id", "session_id", "tenant", "prompt_version")
-STATE_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.BATCH_ID, "id", str),
-    (s.BATCH_STATUS, "status", str),
-    (s.BATCH_CREATED_AT, "created_at_s", float),
-    (s.BATCH_REQUESTS, "requests", int),
-    (s.BATCH_ENDPOINT, "endpoint", str),
-    (s.BATCH_MODELS, "models", tuple),
-    (s.BATCH_INPUT_FILE, "input_file", str),
-    (s.BATCH_FILES, "files", tuple),
-    (s.BATCH_SUCCEEDED, "succeeded", int),
+STATE_FIELDS = Fields(
+    (
+        (s.BATCH_ID, "id", str),
+        (s.BATCH_STATUS, "status", str),
+        (s.BATCH_CREATED_AT, "created_at_s", float),
+        (s.BATCH_REQUESTS, "requests", int),
+        (s.BATCH_ENDPOINT, "endpoint", str),
+        (s.BATCH_MODELS, "models", tuple),
+        (s.BATCH_INPUT_FILE, "input_file", str),
+        (s.BATCH_FILES, "files", tuple),
+        (s.BATCH_SUCCEEDED, "succeeded", int),
+    )
 )
 
 

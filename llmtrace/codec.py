@@ -10,6 +10,16 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from llmtrace import semconv as s
+from llmtrace.fields import (
+    BATCH_FIELDS,
+    CALL_FIELDS,
+    CONTENT_FIELDS,
+    ORIGIN_FIELDS,
+    REQUEST_FIELDS,
+    RESPONSE_FIELDS,
+    USAGE_FIELDS,
+    Fields,
+)
 from llmtrace.model import (
     Attempt,
     Attributes,
@@ -29,82 +39,6 @@ STATUS_ERROR = 2
 API_TYPES = {"chat.completions": "chat_completions", "responses": "responses"}
 MOST_ATTEMPTS = 1000  # a span that claims more is not believed
 OPENAI_FAMILY = frozenset({"openai", "azure.ai.openai"})
-
-REQUEST_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.PROVIDER_NAME, "provider", str),
-    (s.OPERATION_NAME, "operation", str),
-    (s.ENDPOINT, "endpoint", str),
-    (s.REQUEST_MODEL, "model", str),
-    (s.SERVER_ADDRESS, "server_address", str),
-    (s.SERVER_PORT, "server_port", int),
-    (s.REQUEST_MAX_TOKENS, "max_tokens", int),
-    (s.REQUEST_TEMPERATURE, "temperature", float),
-    (s.REQUEST_TOP_P, "top_p", float),
-    (s.REQUEST_TOP_K, "top_k", int),
-    (s.REQUEST_FREQUENCY_PENALTY, "frequency_penalty", float),
-    (s.REQUEST_PRESENCE_PENALTY, "presence_penalty", float),
-    (s.REQUEST_SEED, "seed", int),
-    (s.REQUEST_CHOICE_COUNT, "choice_count", int),
-    (s.REQUEST_STOP_SEQUENCES, "stop_sequences", tuple),
-    (s.OUTPUT_TYPE, "output_type", str),
-    (s.REQUEST_REASONING_LEVEL, "reasoning_level", str),
-    (s.EMBEDDINGS_DIMENSIONS, "dimensions", int),
-    (s.USAGE_CACHE_TTL, "cache_ttl", str),
-    (s.PREVIOUS_RESPONSE_ID, "previous_response_id", str),
-    (s.CONVERSATION_ID, "conversation_id", str),
-    (s.GUARDRAIL_ID, "guardrail_id", str),
-)
-RESPONSE_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.RESPONSE_ID, "id", str),
-    (s.RESPONSE_MODEL, "model", str),
-    (s.RESPONSE_FINISH_REASONS, "finish_reasons", tuple),
-    (s.OPENAI_SYSTEM_FINGERPRINT, "system_fingerprint", str),
-    (s.REFUSAL_CATEGORY, "refusal_category", str),
-)
-USAGE_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.USAGE_INPUT_TOKENS, "input_tokens", int),
-    (s.USAGE_CACHE_READ_TOKENS, "cached_input_tokens", int),
-    (s.USAGE_CACHE_WRITE_TOKENS, "cache_write_tokens", int),
-    (s.USAGE_OUTPUT_TOKENS, "output_tokens", int),
-    (s.USAGE_REASONING_TOKENS, "reasoning_tokens", int),
-    (s.USAGE_INPUT_AUDIO_TOKENS, "input_audio_tokens", int),
-    (s.USAGE_OUTPUT_AUDIO_TOKENS, "output_audio_tokens", int),
-    (s.USAGE_INPUT_IMAGE_TOKENS, "image_tokens", int),
-)
-CALL_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.RESPONSE_TIME_TO_FIRST_CHUNK, "time_to_first_chunk_s", float),
-    (s.TTFT_S, "ttft_s", float),
-    (s.ERROR_TYPE, "error_type", str),
-    (s.HTTP_STATUS_CODE, "http_status", int),
-    (s.REQUEST_ID, "request_id", str),
-    (s.FEATURE, "feature", str),
-    (s.FEATURE_SOURCE, "feature_source", str),
-    (s.USER_ID, "user_id", str),
-    (s.SESSION_ID, "session_id", str),
-    (s.TENANT, "tenant", str),
-    (s.PROMPT_VERSION, "prompt_version", str),
-)
-CONTENT_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.INPUT_MESSAGES, "input_messages", str),
-    (s.OUTPUT_MESSAGES, "output_messages", str),
-    (s.SYSTEM_INSTRUCTIONS, "system_instructions", str),
-    (s.TOOL_DEFINITIONS, "tool_definitions", str),
-    (s.CONTENT_WITHHELD, "withheld", str),
-)
-ORIGIN_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.ORIGIN_ROUTE, "route", str),
-    (s.ORIGIN_TASK, "task", str),
-    (s.ORIGIN_COMMAND, "command", str),
-    (s.ORIGIN_TEST, "test", str),
-    (s.ORIGIN_MODULE, "module", str),
-    (s.ORIGIN_FUNCTION, "function", str),
-)
-
-BATCH_FIELDS: tuple[tuple[str, str, type], ...] = (
-    (s.BATCH_ID, "id", str),
-    (s.BATCH_CUSTOM_ID, "custom_id", str),
-    (s.BATCH_FILE_ID, "file_id", str),
-)
 # Attribute to (what it belongs to, field, type): a span is read in one pass.
 _PARTS = (REQUEST_FIELDS, RESPONSE_FIELDS, USAGE_FIELDS, CALL_FIELDS, CONTENT_FIELDS, BATCH_FIELDS, ORIGIN_FIELDS)
 _REQUEST, _RESPONSE, _USAGE, _CALL, _CONTENT, _BATCH, _ORIGIN = range(len(_PARTS))
@@ -209,14 +143,10 @@ def decode(span: Span) -> Call | None:
     )
 
 
-def write_fields(
-    attributes: dict[str, AttributeValue], fields: tuple[tuple[str, str, type], ...], source: object
-) -> None:
+def write_fields(attributes: dict[str, AttributeValue], fields: Fields, source: object) -> None:
     """Write FIELDS of SOURCE, where it has them, into ATTRIBUTES."""
-    for attribute, name, _ in fields:
-        value = getattr(source, name)
-        if value is not None:
-            attributes[attribute] = value
+    values = fields.read(source)
+    attributes.update({n: value for n, value in zip(fields.names, values, strict=True) if value is not None})
 
 
 def read_fields(attributes: Attributes) -> tuple[dict[str, Any], ...]:

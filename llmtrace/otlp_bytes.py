@@ -31,8 +31,8 @@ _double = struct.Struct("<d").pack
 _SMALL = [bytes((n,)) for n in range(128)]
 MOST_KEYS = 4096
 _KEYS: dict[str, bytes] = {}
-MOST_TEXTS, LONGEST_KEPT = 2048, 64
-_TEXTS: dict[tuple[str, str], bytes] = {}
+MOST_PAIRS, LONGEST_KEPT = 4096, 64
+_PAIRS: dict[tuple[bytes, str, str | int], bytes] = {}
 
 
 def encode(spans: Sequence[Span]) -> bytes:
@@ -88,8 +88,9 @@ def _pairs(tag: bytes, attributes: Attributes) -> bytes:
     """ATTRIBUTES as repeated fields of TAG."""
     parts: list[bytes] = []
     for key, value in attributes.items():
-        if type(value) is str and len(value) < LONGEST_KEPT:
-            parts += (tag, _TEXTS.get((key, value)) or _keep(key, value))
+        # By their exact types: True is no 1.
+        if type(value) is int or (type(value) is str and len(value) < LONGEST_KEPT):
+            parts.append(_PAIRS.get((tag, key, value)) or _keep(tag, key, value))
             continue
         head = _KEYS.get(key) or _key(key)
         encoded = _value(value)
@@ -111,11 +112,11 @@ def _key(key: str) -> bytes:
     return encoded
 
 
-def _keep(key: str, text: str) -> bytes:
-    """The pair of KEY and TEXT, remembered: most attributes say the same from span to span."""
-    if len(_TEXTS) >= MOST_TEXTS:
-        _TEXTS.clear()
-    encoded = _TEXTS[key, text] = _field(b"", (_KEYS.get(key) or _key(key)) + _field(PAIR_VALUE, _text(text)))
+def _keep(tag: bytes, key: str, value: str | int) -> bytes:
+    """The pair of KEY and VALUE as a field of TAG, remembered: most attributes say the same from span to span."""
+    if len(_PAIRS) >= MOST_PAIRS:
+        _PAIRS.clear()
+    encoded = _PAIRS[tag, key, value] = _field(tag, (_KEYS.get(key) or _key(key)) + _field(PAIR_VALUE, _value(value)))
     return encoded
 
 

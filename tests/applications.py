@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ START = """
     def ask(user="u", **options):
         messages = [{"role": "user", "content": "hi"}]
         return client.chat.completions.create(model="gpt-4o", messages=messages, user=user, **options)
+"""
+# A worker that gunicorn asks to leave before it listens to signals of its own does not hear it, and is killed later.
+GUNICORN = """
+    def post_worker_init(worker):
+        worker.log.info("Worker booted")
 """
 
 
@@ -82,6 +88,7 @@ class Application:
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """Run COMMAND, whose first word is `python` or an installed package's command."""
         script = self.folder / "bin" / command[0]
+        (self.folder / "gunicorn.conf.py").write_text(textwrap.dedent(GUNICORN))  # found by its name
         if command[0] != "python":
             script.parent.mkdir(exist_ok=True)
             script.write_text(SCRIPT.format(name=command[0]))
@@ -122,10 +129,24 @@ class Application:
         try:
             _wait_for(port, process, self)
             yield process
+            if command[0] == "gunicorn":
+                said = [int(n) for word, n in pairwise(command) if word in ("-w", "--workers")]
+                self._wait_for_workers(said[0] if said else 1)
             process.send_signal(stop)
             process.wait(30)
         finally:
             _kill(process)
+
+    def _wait_for_workers(self, workers: int) -> None:
+        """Wait until WORKERS of gunicorn's are ready, and none is about to leave for another to take its place."""
+        for _ in range(600):
+            log = self.log()
+            begun, ready = log.count("Booting worker"), log.count("Worker booted")
+            leaving, left = log.count("Autorestarting worker"), log.count("Worker exiting")
+            if begun == ready and begun - left >= workers and leaving <= left:
+                return
+            time.sleep(0.1)
+        raise AssertionError(log)
 
     def log(self) -> str:
         """What the application said."""

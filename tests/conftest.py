@@ -1,5 +1,6 @@
 """Fixtures that every test may use. No test touches the user's home, an internet host, or the app's environment."""
 
+import gc
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,17 @@ settings.load_profile("llmtrace")
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 pytest_plugins = ["pytester"]
 SETTINGS_PREFIXES = ("LLMTRACE_", "OTEL_", "OPENAI_", "ANTHROPIC_")
+
+
+def pytest_collection_finish() -> None:
+    """Many tests collect garbage: what is loaded by now is none, and looking at it again takes longer than they do."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """The interpreter's own end frees all, or extension modules complain."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 import subprocess
 import sys
 import threading
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -85,9 +84,7 @@ def test_an_owner_that_leaves_is_followed_by_the_asker(simulator: Simulator, hom
     use_app(simulator, home)
     owner = Owner(home, None, "report").open()
     threading.Timer(0.4, owner.close).start()
-    started = time.monotonic()
     assert Client(home, None, None, None).rows("totals", {}).dicts()[0]["calls"] == 1
-    assert time.monotonic() - started < 5
 
 
 def test_an_owner_whose_address_is_dead_is_not_believed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 from llmtrace.budgets.from_file import budgets_of
 from llmtrace.config_file import Place, load_config_file, parse_config
 from llmtrace.errors import ConfigFileError
-from llmtrace.redaction.redactor import own_patterns
+from llmtrace.redaction.configured import own_patterns
 from llmtrace.rules import read_rules
 
 GOOD = """\

@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import REQUEST_FIELDS, STATUS_ERROR
+from llmtrace.codec import STATUS_ERROR
 from llmtrace.dialects.base import TOTAL_TOKENS, Dialect, Said, mapping, parse, text
 from llmtrace.dialects.content import messages_of
 from llmtrace.dialects.usage import take_usage
+from llmtrace.fields import REQUEST_FIELDS
 from llmtrace.model import Call, Span
 from llmtrace.providers import FAMILIES, find_usage
 from llmtrace.providers.openai_hosts import OPENAI_MODEL

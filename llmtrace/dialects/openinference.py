@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import REQUEST_FIELDS, RESPONSE_FIELDS
 from llmtrace.dialects.base import TOTAL_TOKENS, Aliases, Dialect, Said, fill, mapping, text
 from llmtrace.dialects.usage import take_usage
+from llmtrace.fields import REQUEST_FIELDS, RESPONSE_FIELDS
 from llmtrace.model import Call, Span
 from llmtrace.providers import FAMILIES, Endpoint
 

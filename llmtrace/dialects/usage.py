@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace import semconv as s
-from llmtrace.codec import USAGE_FIELDS
 from llmtrace.dialects.base import COUNTS, TOTAL_TOKENS, Said, is_below, whole
+from llmtrace.fields import USAGE_FIELDS
 from llmtrace.providers import InvalidUsage, UsageFamily
 
 # A count beyond this is no count: no context holds it, and the store has no room for its price.

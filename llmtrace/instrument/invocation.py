@@ -8,7 +8,7 @@ import functools
 import sys
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,6 +17,7 @@ from llmtrace.config import Settings
 from llmtrace.ids import new_span_id
 from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
+from llmtrace.instrument.facts import facts_of
 from llmtrace.instrument.neighbours import Permit, Reader, Shared, Sink
 from llmtrace.instrument.origin import look
 from llmtrace.instrument.place import place_in_trace
@@ -27,6 +28,8 @@ from llmtrace.providers.base import no_content
 
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
+# A larger answer is read at once: it need not stay in memory until it is written.
+MOST_ANSWER_BYTES = 64 * 1024
 # What is put on a response while it is open, and taken away again.
 HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
@@ -35,10 +38,11 @@ class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_endings", "_finalizers", "_is_raw", "_open", "_saw_end", "_sink", "asked", "attempts",
+        "__weakref__", "_add", "_answer", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request",
+        "_response", "_saw_end", "_sink", "asked", "attempts",
         "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
         "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
-        "pending_outcome", "permit", "prompt", "reader", "request", "request_bytes", "response", "response_bytes",
+        "pending_outcome", "permit", "prompt", "reader", "request_bytes", "response_bytes",
         "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at", "started", "started_at_ns", "status",
         "subject", "trace_id", "units", "unread_request", "was_shown",
     )  # fmt: skip
@@ -55,15 +59,8 @@ class Invocation:
         self.trace_id, self.parent_span_id = place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
-        self.request = Request(
-            provider=family.find_provider_name(host, client_class),
-            operation=endpoint.operation,
-            endpoint=endpoint.name,
-            stream=stream,
-            server_address=host,
-            server_port=port,
-            **endpoint.read_request(body),
-        )
+        self._asked: tuple[Any, ...] = (client_class, host, port, facts_of(body), stream)
+        self._request: Request | None = None
         self.fold: Fold | None = endpoint.new_fold() if stream and endpoint.new_fold is not None else None
         self.prompt = endpoint.prompt_texts(body) if stream else []
         self.units = endpoint.read_units(body) if endpoint.read_units is not None else None
@@ -75,7 +72,9 @@ class Invocation:
         self.pending_outcome: str | None = None
         self.failed_at = 0
         self._finalizers: list[weakref.finalize[..., Any]] = []
-        self.response: Response | None = None
+        self._response: Response | None = None
+        self._answer: Mapping[str, Any] | None = None
+        self._add: Callable[[Mapping[str, Any]], object] | None = None
         self.reader: Reader | None = None
         # Of a step of a batch: what was asked for, and the id in its path.
         self.asked: Any = None
@@ -94,6 +93,40 @@ class Invocation:
         self.shared: Shared | None = None
         self.permit: Permit | None = None
         self.call: Call | None = None
+
+    # What is read only when it is needed, which for most calls is on the journal's thread
+
+    @property
+    def request(self) -> Request:
+        """What was asked for."""
+        if self._request is None:
+            client_class, host, port, facts, stream = self._asked
+            self._request = Request(
+                provider=self.family.find_provider_name(host, client_class),
+                operation=self.endpoint.operation,
+                endpoint=self.endpoint.name,
+                stream=stream,
+                server_address=host,
+                server_port=port,
+                **(quietly(self.endpoint.read_request, facts) or {}),
+            )
+        return self._request
+
+    @request.setter
+    def request(self, request: Request) -> None:
+        self._request = request
+
+    @property
+    def response(self) -> Response | None:
+        """What was answered, where that was no stream."""
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            self._response = quietly(self.endpoint.read_response, answer)
+        return self._response
+
+    @response.setter
+    def response(self, response: Response | None) -> None:
+        self._response = response
 
     # What the choke points see, in the order of a call
 
@@ -130,12 +163,16 @@ class Invocation:
 
         It runs for every chunk of a stream, and raises nothing.
         """
-        self.was_shown = True
         try:
-            self.take(data)
+            add = self._add
+            if add is not None and type(data) is dict:
+                add(data)
+            else:
+                self.was_shown = True
+                self.take(data)
         except Exception:  # as `quietly` does, for less
             log_incomplete()
-        return _strip_usage(data) if self.injected and isinstance(data, dict) else data
+        return _strip_usage(data) if self.injected and type(data) is dict and "usage" in data else data
 
     def take(self, data: Any) -> None:
         """DATA of the response, whoever parsed it; what is no object says nothing."""
@@ -147,7 +184,9 @@ class Invocation:
         elif self.http_status is not None and self.http_status >= 400:
             self.response = Response(error=quietly(self.family.read_error, data))
         elif fold is None:
-            self.response = quietly(self.endpoint.read_response, data)
+            self._answer = data
+            if getattr(self.http_response, "num_bytes_downloaded", MOST_ANSWER_BYTES) >= MOST_ANSWER_BYTES:
+                self._response = self.response
         else:
             try:
                 spoke = fold.add(data)
@@ -158,6 +197,8 @@ class Invocation:
                 now = time.perf_counter_ns()
                 self.first_chunk_at = self.first_chunk_at or now
                 self.spoke_at = now if spoke else 0
+                if spoke and not self.captures:
+                    self._add = fold.add  # all that is left to do with what follows
         if self.captures and len(self.events) < CAPTURED_EVENTS:
             self.events.append(data if not self.injected else dict(data))
 
@@ -232,7 +273,7 @@ class Invocation:
 
     def keep_body(self, response: Any) -> None:
         """Keep the bytes of a RESPONSE that was read and not parsed; they are parsed off the call's path."""
-        if self.response is None and is_text(response.headers.get("content-type", "")):
+        if self._response is None and self._answer is None and is_text(response.headers.get("content-type", "")):
             self.response_bytes = quietly(content_of, response)
 
     def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
@@ -272,8 +313,11 @@ class Invocation:
     @property
     def size(self) -> int:
         """About how many bytes this keeps in memory until it is written."""
-        kept = sum(len(b) for b in (self.request_bytes, self.unread_request, self.response_bytes) if b is not None)
-        return 2048 + kept + 256 * len(self.events)
+        size = 2048
+        for kept in (self.request_bytes, self.unread_request, self.response_bytes):
+            if kept is not None:
+                size += len(kept)
+        return size + 256 * len(self.events)
 
     def drop_content(self) -> None:
         """Let go of prompt and answer, where memory is short: usage is worth more."""

@@ -61,7 +61,7 @@ class Pipeline:
         self.process = new_process_name()
         self._writer = JournalWriter(folder, self.process)
         self._counter: CounterFile | None = None
-        self._has_begun = False
+        self.has_begun = False
         self._pending: list[Span] = []
         self._redactor: Redactor | None = None
         self._bounded_at = 0.0
@@ -84,8 +84,8 @@ class Pipeline:
 
     def begin(self) -> None:
         """A call begins: run the thread, and have the counter there before the call ends."""
-        if not self._has_begun:
-            self._has_begun = True
+        if not self.has_begun:
+            self.has_begun = True
             self.start()
             self._queue.put(Flush())
             self._hurry.set()
@@ -292,7 +292,7 @@ class Pipeline:
     def _count(self) -> None:
         """Store the figures; before the batch they count, so that they never say less than the journal."""
         if self._counter is None:
-            if not self._has_begun and not self.ended:
+            if not self.has_begun and not self.ended:
                 return  # a process that makes no calls leaves nothing behind
             make_private(self._folder)
             self._counter = CounterFile(self._folder, self.process, self._service)

@@ -22,6 +22,7 @@ from llmtrace.providers.base import as_mapping, path_of
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
 UPLOADED_FOR = "batch"
+MOST_SERVERS = 256
 
 
 class OpenResponses(dict[int, Invocation]):
@@ -44,6 +45,7 @@ class Patches:
         """Patch the classes of BASE_CLIENT, the SDK's `_base_client` module, for CAPTURE."""
         self._family, self.capture = family, capture
         self._unread = OpenResponses()
+        self._servers: dict[int, tuple[Any, tuple[str, int]]] = {}
         self._patched = Patched()
         self._is_active = True
         sync, asynchronous, base = (
@@ -113,7 +115,7 @@ class Patches:
         invocation, response = in_flight.get(), kwargs.get("response")
         if invocation is not None and response is not None:
             self._unread[id(response)] = invocation
-            quietly(invocation.respond, response)
+            invocation.respond(response)
 
     # Each parsed datum: the one hook that runs per chunk
 
@@ -138,7 +140,7 @@ class Patches:
             if invocation is not None:
                 invocation.attempts += 1
             request = original(client, *args, **kwargs)
-            if invocation is not None:
+            if invocation is not None and invocation.captures:
                 quietly(invocation.send, request)
             return request
 
@@ -171,13 +173,14 @@ class Patches:
         endpoint = find_endpoint(self._family.sdk, options.method, options.url)
         if endpoint is None or not self._is_active:
             return None
-        url = getattr(client, "_base_url", None) or client.base_url
+        host, port = self._server_of(getattr(client, "_base_url", None) or client.base_url)
         body = as_mapping(options.json_data)  # a body of bytes reads as empty
         stream = bool(kwargs.get("stream"))
-        origin = (type(client).__name__, url.host, url.port or (80 if url.scheme == "http" else 443), body, stream)
+        origin = (type(client).__name__, host, port, body, stream)
         if endpoint.step == "upload" and body.get("purpose") != UPLOADED_FOR:
             return None
-        quietly(self.capture.pipeline.begin)
+        if not self.capture.pipeline.has_begun:
+            quietly(self.capture.pipeline.begin)
         invocation = Invocation(self.capture.settings, self.capture.pipeline, self._family, endpoint, origin)
         if endpoint.step is not None:
             found = endpoint.matches.search(path_of(options.url))
@@ -188,8 +191,19 @@ class Patches:
             quietly(self.capture.shared_spans.begin, invocation)
         if self.capture.attempt_spans is not None:
             quietly(self.capture.attempt_spans.watch, client._client)
-        invocation.injected = stream and self._wants_usage(endpoint, url.host, options, body)
+        invocation.injected = stream and self._wants_usage(endpoint, host, options, body)
         return invocation
+
+    def _server_of(self, url: Any) -> tuple[str, int]:
+        """Host and port of URL, a client's address: each client has one for all its calls."""
+        known = self._servers.get(id(url))
+        if known is not None and known[0] is url:
+            return known[1]
+        if len(self._servers) >= MOST_SERVERS:
+            self._servers.clear()
+        server = (url.host, url.port or (80 if url.scheme == "http" else 443))
+        self._servers[id(url)] = url, server
+        return server
 
     def _wants_usage(self, endpoint: Endpoint, host: str, options: Any, body: Any) -> bool:
         """Whether usage is to be asked for: only of the provider itself, and only where the caller left it open."""
@@ -218,8 +232,9 @@ class Patches:
             if invocation.permit is not None:
                 invocation.permit.release()
             return
-        is_raw = RAW_RESPONSE_HEADER in response.request.headers
-        if not response.is_closed or (stream and not is_raw):
+        is_open = not response.is_closed
+        is_raw = (is_open or stream) and RAW_RESPONSE_HEADER in response.request.headers
+        if is_open or (stream and not is_raw):
             # Where nothing shows what is parsed, the bytes do.
             follow(invocation, result, response, self._unread, is_raw=is_raw or not self._sees_data)
             return

@@ -127,6 +127,17 @@ class MessageFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take an event; True when it carried output of the model."""
+        # Nearly every event is a piece of text.
+        delta = event.get("delta")
+        text = delta.get("text") if type(delta) is dict and event.get("type") == "content_block_delta" else None
+        if type(text) is str and text:
+            if self._kept < KEPT_TEXT_CHARACTERS:
+                self.text_parts.append(text)
+                self._kept += len(text)
+            return True
+        return self._add(event)
+
+    def _add(self, event: Mapping[str, Any]) -> bool:
         kind = event.get("type")
         if kind == "content_block_delta":
             delta = as_mapping(event.get("delta"))

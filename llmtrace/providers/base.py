@@ -185,6 +185,8 @@ def is_of_request(usage: RawUsage | None) -> bool:
 
 def as_int(value: Any) -> int | None:
     """VALUE if it is a whole number, else None."""
+    if type(value) is int:
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -237,7 +239,9 @@ def as_list(value: Any) -> Sequence[Any]:
 def as_mapping(value: Any) -> Mapping[str, Any]:
     """VALUE if it is a mapping, else an empty one."""
     # Asking the abstract class is slow, and parsed JSON is made of dicts.
-    return value if type(value) is dict or isinstance(value, Mapping) else {}
+    if type(value) is dict:
+        return value
+    return value if value is not None and isinstance(value, Mapping) else {}
 
 
 def path_of(url: str) -> str:
@@ -288,7 +292,11 @@ def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:
 
 def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
     """The first of NAMES that USAGE has a count for: what it states otherwise reads as absent."""
-    return next((n for name in names if (n := as_count(usage.get(name))) is not None), None)
+    for name in names:
+        number = as_count(usage.get(name))
+        if number is not None:
+            return number
+    return None
 
 
 def require(usage: Mapping[str, Any], *names: str) -> int:

@@ -74,11 +74,6 @@ def prompt_texts(body: Mapping[str, Any]) -> list[str]:
     return message_texts(body.get("messages"))
 
 
-def _is_plain(choice: Any) -> bool:
-    """Whether CHOICE of a chunk is a delta, and not the last."""
-    return type(choice) is dict and type(choice.get("delta")) is dict and not choice.get("finish_reason")
-
-
 def _index(choice: Mapping[str, Any]) -> int | None:
     index = choice.get("index")
     return index if type(index) is int else None
@@ -120,10 +115,15 @@ class ChatFold:
         choices = event.get("choices")
         if self._seen and type(choices) is list and len(choices) == 1 and not event.get("usage"):
             choice = choices[0]
-            text = choice["delta"].get("content") if _is_plain(choice) else None
-            if type(text) is str and text and "error" not in event and _index(choice) in self._seen:
-                self._last = event if event.get("id") else self._last
-                self._keep(text)
+            delta = choice.get("delta") if type(choice) is dict and not choice.get("finish_reason") else None
+            text = delta.get("content") if type(delta) is dict else None
+            index = choice.get("index") if text else None
+            if type(text) is str and type(index) is int and index in self._seen and "error" not in event:
+                if event.get("id"):
+                    self._last = event
+                if self._kept < KEPT_TEXT_CHARACTERS:
+                    self.text_parts.append(text)
+                    self._kept += len(text)
                 return True
         return self._add(event)
 

@@ -8,7 +8,8 @@ from typing import Any
 import docs_reference as reference
 import pytest
 
-from llmtrace import codec, config, semconv
+from llmtrace import config, semconv
+from llmtrace import fields as tables
 
 REWRITE = "python tests/docs_reference.py writes it anew"
 NAME = re.compile(r"`([^`]+)`")
@@ -61,11 +62,11 @@ def test_every_attribute_that_is_written_is_documented() -> None:
 
 def test_every_attribute_that_the_codec_writes_is_one_of_semconv() -> None:
     fields = (
-        codec.REQUEST_FIELDS,
-        codec.RESPONSE_FIELDS,
-        codec.USAGE_FIELDS,
-        codec.CALL_FIELDS,
-        codec.CONTENT_FIELDS,
+        tables.REQUEST_FIELDS,
+        tables.RESPONSE_FIELDS,
+        tables.USAGE_FIELDS,
+        tables.CALL_FIELDS,
+        tables.CONTENT_FIELDS,
     )
     assert {attribute for group in fields for attribute, _, _ in group} <= documented("attributes.md")
 

@@ -102,7 +102,9 @@ def stainless(sdk: str) -> Iterator[Uses]:
 
 @contextmanager
 def native_sdk(name: str) -> Iterator[Uses]:
-    with serve(ROWS) as address:
+    # Once, at the end: each costs more than all the calls before it.
+    with serve(ROWS) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "collect", lambda: None)
 
         def use(row: str) -> Any:
             with Natives(address) as natives:
@@ -118,6 +120,7 @@ def native_sdk(name: str) -> Iterator[Uses]:
             "async": lambda: asyncio.run(use_async(f"{name}-plain")),
             "async stream": lambda: asyncio.run(use_async(f"{name}-stream")),
         }
+    native.collect()
 
 
 @contextmanager

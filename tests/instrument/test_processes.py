@@ -1,14 +1,12 @@
 """What an application does with processes, threads and its exit, and what a bad disk does to it: nothing is lost
 silently, and nobody waits."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -257,10 +255,10 @@ def test_an_app_without_a_place_to_write_runs_as_ever_and_says_so_once(simulator
 
 HUNG_DISK = """
     import llmtrace.journal.writer as writer
-    real = writer.os.write
+    is_writing = threading.Event()
     class Os:
         def __getattr__(self, name): return getattr(os, name)
-        def write(self, fd, data): time.sleep(3600)
+        def write(self, fd, data): is_writing.set(); time.sleep(3600); is_writing.clear()
     writer.os = Os()
 """
 
@@ -268,27 +266,18 @@ HUNG_DISK = """
 def test_a_hung_disk_delays_neither_calls_nor_flush_nor_exit(simulator: Simulator, home: Path) -> None:
     script = textwrap.dedent(HUNG_DISK) + textwrap.dedent(
         """
+            import atexit
+            llmtrace.shutdown()
+            atexit.register(lambda: print(is_writing.is_set()))  # the last to be run, as it comes before llmtrace's
+            llmtrace.instrument()
             call()
-            time.sleep(0.5)  # the thread is inside the write now
-            slowest = 0
-            for _ in range(30):
-                t = time.perf_counter(); call(); slowest = max(slowest, time.perf_counter() - t)
-            t = time.perf_counter(); flushed = llmtrace.flush(0.3); flush_s = time.perf_counter() - t
-            import json
-            print(json.dumps([slowest, flushed, flush_s]), flush=True)
-            leaving = time.time(); print(leaving, flush=True)
+            is_writing.wait()
+            for _ in range(30): call()
+            print(llmtrace.flush(0.3), is_writing.is_set())
             """
     )
-    process = app(script, simulator, home)
-    assert process.stdout is not None
-    slowest, flushed, flush_s = json.loads(process.stdout.readline())
-    leaving = float(process.stdout.readline())
-    process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert flushed is False
-    assert flush_s < 0.8
-    assert slowest < 2.0, "no call waits for the disk; the bound is wide for a busy machine"
-    assert time.time() - leaving < 3.0
+    out, _, code = finish(script, simulator, home)
+    assert (out, code) == ("False True\nTrue\n", 0), "the first write of all is still under way"
     assert len(simulator.requests) == 31
 
 
@@ -339,6 +328,7 @@ def test_ten_thousand_open_streams_would_be_let_go_with_their_responses(simulato
 
     from llmtrace.instrument.invocation import Invocation
 
+    others = [o for o in gc.get_objects() if isinstance(o, Invocation)]  # of other tests; kept, so that ids are too
     llmtrace.instrument(home=home)
     client = make_clients(simulator).anthropic
     for _ in range(50):
@@ -347,7 +337,8 @@ def test_ten_thousand_open_streams_would_be_let_go_with_their_responses(simulato
         list(client.messages.create(**ANTHROPIC, stream=True))
     assert len(recorded_calls(home)) == 100
     gc.collect()
-    assert [o for o in gc.get_objects() if isinstance(o, Invocation)] == []
+    known = {id(o) for o in others}
+    assert [o for o in gc.get_objects() if isinstance(o, Invocation) and id(o) not in known] == []
 
 
 def test_the_figures_are_kept_exactly_under_garbage_collection(simulator: Simulator, home: Path) -> None:
@@ -376,6 +367,4 @@ def test_a_second_thread_of_ours_never_starts(simulator: Simulator, home: Path) 
     llmtrace.flush()
     ours = [t for t in threading.enumerate() if t.name.startswith("llmtrace") and "simulator" not in t.name]
     assert [(t.name, t.daemon) for t in ours] == [("llmtrace-journal", True)]
-    started = time.monotonic()
-    assert llmtrace.flush(1.0)
-    assert time.monotonic() - started < 1.0
+    assert llmtrace.flush()
