@@ -33,7 +33,7 @@ RELATED = (
     "AND (c.response_id IN (SELECT unnest($responses)) OR c.request_id IN (SELECT unnest($requests)) "
     "OR c.span_id IN (SELECT unnest($parents)) OR c.parent_span_id IN (SELECT unnest($spans)))"
 )
-# Rows that overlap a new one in time and tell the same numbers; ties of this kind are looked for from new rows alone.
+# Rows that overlap one in time and tell the same numbers.
 ALIKE = (
     f"SELECT {COLUMNS}, s.scope FROM call_rows c "  # noqa: S608
     "JOIN spans s ON s.trace_id = c.trace_id AND s.span_id = c.span_id "
@@ -93,36 +93,37 @@ class DuplicateMarks:
 
     def _related(self, new: Sequence[Sighting]) -> list[Sighting]:
         """The stored rows that may be of the same calls as NEW, and those that may be of the same calls as they."""
-        alike = self._sightings(
-            ALIKE,
-            {
-                **_window(new),
-                "providers": [s.provider for s in new],
-                "inputs": [s.input_tokens for s in new],
-                "outputs": [s.output_tokens for s in new],
-                "starts": [s.started_at - REPORT for s in new],
-                "ends": [s.ended_at + REPORT for s in new],
-                "known": [s.response_id is not None for s in new],
-            },
-        )
-        # A row that is merely near would be judged anew here, without those that it is really alike to.
-        tied = [s for s in alike if any(is_alike(s, n) for n in new)]
-        found: dict[Key, Sighting] = {s.key: s for s in tied}
-        frontier: Sequence[Sighting] = [*new, *tied]
+        found: dict[Key, Sighting] = {}
+        frontier: Sequence[Sighting] = new
         while frontier:
-            related = self._sightings(
-                RELATED,
-                {
-                    **_window(frontier),
-                    "responses": [s.response_id for s in frontier if s.response_id is not None],
-                    "requests": [s.request_id for s in frontier if s.request_id is not None],
-                    "parents": [s.parent_span_id for s in frontier if s.parent_span_id is not None],
-                    "spans": [s.span_id for s in frontier],
-                },
-            )
-            frontier = [s for s in related if s.key not in found]
+            near = [*self._alike(frontier), *self._tied_by_ids(frontier)]
+            frontier = list({s.key: s for s in near if s.key not in found}.values())
             found.update({s.key: s for s in frontier})
         return list(found.values())
+
+    def _alike(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """The stored rows that time and numbers tie to SIGHTINGS; one that is merely near is not judged anew."""
+        parameters = {
+            **_window(sightings),
+            "providers": [s.provider for s in sightings],
+            "inputs": [s.input_tokens for s in sightings],
+            "outputs": [s.output_tokens for s in sightings],
+            "starts": [s.started_at - REPORT for s in sightings],
+            "ends": [s.ended_at + REPORT for s in sightings],
+            "known": [s.response_id is not None for s in sightings],
+        }
+        return [s for s in self._sightings(ALIKE, parameters) if any(is_alike(s, other) for other in sightings)]
+
+    def _tied_by_ids(self, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """The stored rows that ids tie to SIGHTINGS: the provider's, or those of parent and child."""
+        parameters = {
+            **_window(sightings),
+            "responses": [s.response_id for s in sightings if s.response_id is not None],
+            "requests": [s.request_id for s in sightings if s.request_id is not None],
+            "parents": [s.parent_span_id for s in sightings if s.parent_span_id is not None],
+            "spans": [s.span_id for s in sightings],
+        }
+        return self._sightings(RELATED, parameters)
 
     def _sightings(self, sql: str, parameters: dict[str, Any]) -> list[Sighting]:
         return [sighting_of(row[:-1], row[-1]) for row in self._connection.execute(sql, parameters).fetchall()]

@@ -195,6 +195,23 @@ def test_a_wrapper_that_nothing_ties_is_known_by_its_time_and_numbers(home: Home
     assert home.duplicates() == {mine.span_id: None, "c" * 16: mine.span_id, "f" * 16: None}
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_wrapper_is_known_through_a_row_that_is_itself_a_second_sighting(home: Home, order: Sequence[int]) -> None:
+    mine = own(1, parent_span_id="a" * 16)
+    unsaid = {"llm.response_id": None, "gen_ai.response.id": None}
+    around = {"start_ns": mine.start_ns - 10**6, "end_ns": mine.end_ns + 10**6}
+    native = openinference(1, span_id="a" * 16, attributes=unsaid, **around)
+    wide = {"start_ns": mine.start_ns - 10**7, "end_ns": mine.end_ns + 10**7, "parent_span_id": "d" * 16}
+    scope = "openinference.instrumentation.langchain"
+    wrapper = openinference(1, scope=scope, span_id="c" * 16, trace_id="e" * 32, attributes=unsaid, **wide)
+    spans = [wrapper, native, mine]
+    for index in order:
+        home.send(spans[index])
+        home.restart()
+    assert home.billed() == ["llmtrace"]
+    assert home.duplicates() == {mine.span_id: None, "a" * 16: mine.span_id, "c" * 16: mine.span_id}
+
+
 def test_a_wrapper_that_tried_twice_costs_what_the_two_tries_cost(home: Home) -> None:
     wrapper = openinference(1, scope="openinference.instrumentation.langchain", span_id="c" * 16)
     tries = [otel_new(n, trace_id=wrapper.trace_id, parent_span_id="c" * 16) for n in (1, 2)]
