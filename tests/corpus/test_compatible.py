@@ -34,6 +34,8 @@ def expected(usage: dict[str, Any]) -> tuple[int | None, int | None]:
     total_in = usage.get("prompt_tokens", usage.get("input_tokens"))
     total_out = usage.get("completion_tokens", usage.get("output_tokens"))
     total = usage.get("total_tokens") or 0
+    if total_in is None and total_out is None and total:
+        return total, None  # embeddings have no output, and some tell no more
     if total_in is not None and total > total_in + (total_out or 0):
         total_out = total - total_in
     return total_in, total_out
