@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 RETRY_INTERVAL_S = 1.0
 BATCH_SPANS = 256
 SPAN_BYTES = 2048
+SPANS_AT_ONCE = 8
 BOUND_INTERVAL_S = 60.0
 
 
@@ -214,6 +215,7 @@ class Pipeline:
     def _take(self, item: "Invocation | Span | Lines | Flush | None") -> list[Flush]:
         """Turn what waits in the queue into spans; the marks among it."""
         marks: list[Flush] = []
+        taken = 0
         while item is not None:
             if isinstance(item, Flush):
                 marks.append(item)
@@ -225,6 +227,9 @@ class Pipeline:
                     self._figures.drop("invalid_span")
                 else:
                     self._pending.append(span)
+            taken += 1
+            if taken % SPANS_AT_ONCE == 0:
+                time.sleep(0)  # let the application's threads have the interpreter, for which they wait 5 ms otherwise
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
