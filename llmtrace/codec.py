@@ -46,6 +46,9 @@ _BY_ATTRIBUTE: dict[str, tuple[int, str, type]] = {
     attribute: (part, name, kind) for part, fields in enumerate(_PARTS) for attribute, name, kind in fields
 }
 
+MOST_REQUESTS = 256
+_written_requests: dict[int, tuple[Request, Attributes]] = {}
+
 _T = TypeVar("_T")
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
@@ -53,7 +56,7 @@ _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 def encode(call: Call) -> Attributes:
     """The span attributes that carry CALL."""
     attributes: dict[str, AttributeValue] = {}
-    write_fields(attributes, REQUEST_FIELDS, call.request)
+    attributes.update(_request_attributes(call.request))
     write_fields(attributes, RESPONSE_FIELDS, call.response)
     write_fields(attributes, USAGE_FIELDS, call.usage)
     write_fields(attributes, CALL_FIELDS, call)
@@ -77,6 +80,19 @@ def encode(call: Call) -> Attributes:
         write_fields(attributes, CONTENT_FIELDS, call.content)
     if call.batch is not None:
         write_fields(attributes, BATCH_FIELDS, call.batch)
+    return attributes
+
+
+def _request_attributes(request: Request) -> Attributes:
+    """What REQUEST says: many calls have the very same one."""
+    known = _written_requests.get(id(request))
+    if known is not None and known[0] is request:
+        return known[1]
+    attributes: dict[str, AttributeValue] = {}
+    write_fields(attributes, REQUEST_FIELDS, request)
+    if len(_written_requests) >= MOST_REQUESTS:
+        _written_requests.clear()
+    _written_requests[id(request)] = request, attributes
     return attributes
 
 

@@ -145,6 +145,13 @@ class LineReader:
             self._give(block)
 
 
+def plain_headers(headers: Any) -> dict[str, str]:
+    """HEADERS as a dictionary with lower-case names: each look-up in httpx's own searches the whole list."""
+    if not hasattr(headers, "raw"):
+        return {str(name).lower(): str(value) for name, value in headers.items()}
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
+
+
 def content_of(message: Any) -> bytes | None:
     """The body of an HTTP request or response that is in memory already; None where it would have to be read."""
     content = message.content if message is not None else None

@@ -196,7 +196,7 @@ def _note_retry(invocation: Invocation, response: Any, error: BaseException | No
         outcome = str(response[0].status_code)
     else:
         outcome = error_name(error, invocation.family)
-    invocation.retries.append(Attempt(outcome, round(wait_s, 3)))
+    invocation.tried(Attempt(outcome, round(wait_s, 3)))
 
 
 @lru_cache(maxsize=64)

@@ -23,8 +23,7 @@ CLOUD_REQUEST_IDS = ("x-amzn-requestid", "apim-request-id")
 
 def to_call(invocation: Invocation) -> Call:
     """The finished call of INVOCATION."""
-    headers = quietly(_plain_headers, invocation.headers) if invocation.headers is not None else None
-    headers = headers or {}
+    headers = invocation.headers or {}
     _read_body(invocation, headers)
     quietly(read_request, invocation)
     fold, family = invocation.fold, invocation.family
@@ -90,14 +89,7 @@ def _seconds(invocation: Invocation, moment: int) -> float:
     return (moment - invocation.started) / 1e9
 
 
-def _plain_headers(headers: Any) -> dict[str, str]:
-    """HEADERS as a dictionary with lower-case names: each look-up in httpx's own searches the whole list."""
-    if not hasattr(headers, "raw"):
-        return {str(name).lower(): str(value) for name, value in headers.items()}
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
-
-
-def _read_body(invocation: Invocation, headers: dict[str, str]) -> None:
+def _read_body(invocation: Invocation, headers: Mapping[str, str]) -> None:
     """Read a body that nobody has parsed yet."""
     if invocation.response_bytes is not None and not invocation.was_shown:
         reader = BodyReader(headers.get("content-type", ""), invocation.take)
@@ -115,7 +107,7 @@ def read_request(invocation: Invocation) -> Mapping[str, Any]:
     body, endpoint = as_mapping(json.loads(unread)), invocation.endpoint
     told = {name: value for name, value in endpoint.read_request(body).items() if value is not None}
     invocation.request = replace(invocation.request, **told)
-    invocation.prompt = endpoint.prompt_texts(body) if invocation.fold is not None else []
+    invocation.prompt = endpoint.prompt_texts(body) if invocation.fold is not None else ()
     invocation.units = endpoint.read_units(body) if endpoint.read_units is not None else None
     return body
 

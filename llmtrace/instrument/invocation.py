@@ -8,16 +8,16 @@ import functools
 import sys
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
 from llmtrace.baggage import scope_of_call
 from llmtrace.config import Settings
 from llmtrace.ids import new_span_id
-from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text
+from llmtrace.instrument.body import DONE, EVENT_STREAM, BodyReader, LineReader, content_of, is_text, plain_headers
 from llmtrace.instrument.errors import error_name, http_status_of, is_of_sdk, may_have_been_sent
-from llmtrace.instrument.facts import facts_of
+from llmtrace.instrument.facts import facts_of, request_of
 from llmtrace.instrument.neighbours import Permit, Reader, Shared, Sink
 from llmtrace.instrument.origin import look
 from llmtrace.instrument.place import place_in_trace
@@ -28,8 +28,6 @@ from llmtrace.providers.base import no_content
 
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
-# A larger answer is read at once: it need not stay in memory until it is written.
-MOST_ANSWER_BYTES = 64 * 1024
 # What is put on a response while it is open, and taken away again.
 HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
@@ -38,11 +36,11 @@ class Invocation:
     """A call in flight. `end` may be called from any thread, any number of times, and by the garbage collector."""
 
     __slots__ = (
-        "__weakref__", "_add", "_answer", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request",
-        "_response", "_saw_end", "_sink", "asked", "attempts",
+        "__weakref__", "_add", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request", "_saw_end", "_sink",
+        "asked", "attempts",
         "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
         "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
-        "pending_outcome", "permit", "prompt", "reader", "request_bytes", "response_bytes",
+        "pending_outcome", "permit", "prompt", "reader", "request_bytes", "response", "response_bytes",
         "retries", "scope", "sent", "settings", "shared", "span_id", "spoke_at", "started", "started_at_ns", "status",
         "subject", "trace_id", "units", "unread_request", "was_shown",
     )  # fmt: skip
@@ -59,21 +57,20 @@ class Invocation:
         self.trace_id, self.parent_span_id = place_in_trace(self.scope)
         self.span_id = new_span_id()
         client_class, host, port, body, stream = origin
-        self._asked: tuple[Any, ...] = (client_class, host, port, facts_of(body), stream)
+        self._asked = (client_class, host, port, facts_of(body), stream)
         self._request: Request | None = None
         self.fold: Fold | None = endpoint.new_fold() if stream and endpoint.new_fold is not None else None
-        self.prompt = endpoint.prompt_texts(body) if stream else []
+        self.prompt: Sequence[str] = endpoint.prompt_texts(body) if stream else ()
         self.units = endpoint.read_units(body) if endpoint.read_units is not None else None
         self.captures = settings.capture_content and endpoint.read_content is not no_content
         self._endings = [None]
         self.injected = self.iterating = self._is_raw = self._saw_end = self.sent = self.was_shown = False
         self.attempts = 0
-        self.retries: list[Attempt] = []
+        self.retries: tuple[Attempt, ...] = ()
         self.pending_outcome: str | None = None
         self.failed_at = 0
-        self._finalizers: list[weakref.finalize[..., Any]] = []
-        self._response: Response | None = None
-        self._answer: Mapping[str, Any] | None = None
+        self._finalizers: tuple[weakref.finalize[..., Any], ...] = ()
+        self.response: Response | None = None
         self._add: Callable[[Mapping[str, Any]], object] | None = None
         self.reader: Reader | None = None
         # Of a step of a batch: what was asked for, and the id in its path.
@@ -94,39 +91,18 @@ class Invocation:
         self.permit: Permit | None = None
         self.call: Call | None = None
 
-    # What is read only when it is needed, which for most calls is on the journal's thread
+    # Read only when it is needed, which for most calls is on the journal's thread
 
     @property
     def request(self) -> Request:
         """What was asked for."""
         if self._request is None:
-            client_class, host, port, facts, stream = self._asked
-            self._request = Request(
-                provider=self.family.find_provider_name(host, client_class),
-                operation=self.endpoint.operation,
-                endpoint=self.endpoint.name,
-                stream=stream,
-                server_address=host,
-                server_port=port,
-                **(quietly(self.endpoint.read_request, facts) or {}),
-            )
+            self._request = request_of(self.family, self.endpoint, self._asked)
         return self._request
 
     @request.setter
     def request(self, request: Request) -> None:
         self._request = request
-
-    @property
-    def response(self) -> Response | None:
-        """What was answered, where that was no stream."""
-        answer, self._answer = self._answer, None
-        if answer is not None:
-            self._response = quietly(self.endpoint.read_response, answer)
-        return self._response
-
-    @response.setter
-    def response(self, response: Response | None) -> None:
-        self._response = response
 
     # What the choke points see, in the order of a call
 
@@ -140,8 +116,12 @@ class Invocation:
         error = sys.exc_info()[1]
         outcome = self.pending_outcome or error_name(error, self.family)
         self.sent = self.sent or self.pending_outcome is not None or may_have_been_sent(error)
-        self.retries.append(Attempt(outcome, wait_s))
+        self.tried(Attempt(outcome, wait_s))
         self.pending_outcome = None
+
+    def tried(self, attempt: Attempt) -> None:
+        """An ATTEMPT failed, and another follows."""
+        self.retries = (*self.retries, attempt)
 
     def answered_with(self, status: int) -> None:
         """An attempt got STATUS, an error that may be tried again."""
@@ -184,9 +164,7 @@ class Invocation:
         elif self.http_status is not None and self.http_status >= 400:
             self.response = Response(error=quietly(self.family.read_error, data))
         elif fold is None:
-            self._answer = data
-            if getattr(self.http_response, "num_bytes_downloaded", MOST_ANSWER_BYTES) >= MOST_ANSWER_BYTES:
-                self._response = self.response
+            self.response = quietly(self.endpoint.read_response, data)
         else:
             try:
                 spoke = fold.add(data)
@@ -233,7 +211,7 @@ class Invocation:
 
     def end_without(self, owner: Any) -> None:
         """End when OWNER, through which the caller reads, is dropped."""
-        self._finalizers.append(weakref.finalize(owner, quietly, self.close))
+        self._finalizers = (*self._finalizers, weakref.finalize(owner, quietly, self.close))
 
     # The ways a call ends
 
@@ -273,7 +251,7 @@ class Invocation:
 
     def keep_body(self, response: Any) -> None:
         """Keep the bytes of a RESPONSE that was read and not parsed; they are parsed off the call's path."""
-        if self._response is None and self._answer is None and is_text(response.headers.get("content-type", "")):
+        if self.response is None and is_text(response.headers.get("content-type", "")):
             self.response_bytes = quietly(content_of, response)
 
     def end(self, status: CallStatus, *, is_collecting: bool = False) -> None:
@@ -287,8 +265,13 @@ class Invocation:
             return
         self.ended_at = time.perf_counter_ns()
         self.status = status
-        while self._finalizers:
-            self._finalizers.pop().detach()
+        if (
+            self.headers is not None
+        ):  # what an SDK keeps of them is many small things, and would stay until it is written
+            self.headers = quietly(plain_headers, self.headers)
+        for finalizer in self._finalizers:
+            finalizer.detach()
+        self._finalizers = ()
         opened, self._open = self._open, None
         if opened is not None:
             key, reference, finalizer, registry = opened

@@ -182,7 +182,7 @@ def _begin_attempt(invocation: Invocation) -> None:
     """The SDK tries, after a wait if it tried before."""
     if invocation.pending_outcome is not None:
         waited = time.perf_counter_ns() - invocation.failed_at
-        invocation.retries.append(Attempt(invocation.pending_outcome, round(waited / 1e9, 6)))
+        invocation.tried(Attempt(invocation.pending_outcome, round(waited / 1e9, 6)))
         invocation.pending_outcome = None
     invocation.attempts += 1
 

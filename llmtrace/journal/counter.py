@@ -61,7 +61,7 @@ class CounterFile:
         except OSError:
             os.close(self._fd)
             raise
-        # Calls may end, and are counted, after the recording was switched off: it is open for as long as anybody counts.
+        # Calls may end, and are counted, when recording is off again: it is open for as long as anybody counts.
         self._letting_go = weakref.finalize(self, os.close, self._fd)
         self._letting_go.atexit = False
 
