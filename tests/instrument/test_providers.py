@@ -27,7 +27,7 @@ COMPLETE: Any = {"model": "claude-2.1", "prompt": "\n\nHuman: Why?\n\nAssistant:
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """`openai` itself as the client, as it was before afterwards."""
-    for name in ("api_key", "base_url", "api_type", "api_version", "azure_endpoint", "max_retries"):
+    for name in ("api_key", "base_url", "api_type", "api_version", "azure_endpoint", "max_retries", "http_client"):
         monkeypatch.setattr(openai, name, getattr(openai, name))
     openai._reset_client()
     yield openai
