@@ -9,7 +9,7 @@ from answering import Served
 from calling import OPENAI, make_clients
 
 import llmtrace
-from llmtrace.client import Client, Remote
+from llmtrace.client import Client
 from llmtrace.errors import (
     ConfigError,
     QueryError,
@@ -19,6 +19,7 @@ from llmtrace.errors import (
     TokenRefused,
 )
 from llmtrace.owner import Owner
+from llmtrace.remote import Remote
 from llmtrace.simulator import Simulator
 from llmtrace.store.lock import OwnerLock, read_owner
 

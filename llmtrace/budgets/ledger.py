@@ -1,21 +1,13 @@
 """What a budget has spent and holds reserved, in one small file that all processes of a host share.
 
-The file is mapped into memory and changed under a kernel lock: a check makes no I/O and waits for no disk. Each process
-has a slot with the sum of its own reservations, so that what a dead one held can be told apart, and let go after a
-time. Money is counted in billionths of a dollar, rounded up.
+Each process has a slot with the sum of its own reservations, so that what a dead one held can be told apart, and let go
+after a time. Money is counted in billionths of a dollar, rounded up.
 """
 
-import fcntl
-import json
-import mmap
 import os
-import struct
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from llmtrace.budgets.ledger_file import (
@@ -23,7 +15,6 @@ from llmtrace.budgets.ledger_file import (
     AT_CALLS,
     AT_LAST_CALLS,
     AT_LAST_NANO,
-    AT_MAGIC,
     AT_MINUTE,
     AT_MINUTE_CALLS,
     AT_MINUTE_NANO,
@@ -38,18 +29,13 @@ from llmtrace.budgets.ledger_file import (
     AT_WARNED,
     AT_WINDOW,
     AT_WINDOW_END,
-    DEFINITION_BYTES,
-    FILE_BYTES,
-    HEADER_BYTES,
-    MAGIC,
     SLOTS,
     LedgerError,
+    LedgerFile,
 )
 from llmtrace.budgets.windows import Window
 
 MINUTE_S = 60
-LOCK_TIMEOUT_S = 0.05
-LOCK_PAUSE_S = 0.0002
 # What a dead process had reserved is let go this long after its last call began or ended.
 STALE_S = 600
 
@@ -65,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The state of one ledger. `before` is what the window before spent, `rate_*` the last minute's, about."""
+    """The state of one ledger; `rate_*` are of the last minute, about."""
 
     window: Window
     spent_nano: int = 0
@@ -87,63 +73,14 @@ class Ledger:
         Raises:
             LedgerError: it cannot be read or written, or is damaged.
         """
-        self.path = path
-        self.is_gone = False
-        self._mutex = threading.Lock()
+        self._file = LedgerFile(path, definition)
+        self._words = self._file.words
         self._slot = -1
-        try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as err:
-            raise LedgerError(f"{path} cannot be opened: {err.strerror or err}") from err
-        try:
-            self._open(definition)
-        except (OSError, ValueError) as err:
-            os.close(self._fd)
-            raise err if isinstance(err, LedgerError) else LedgerError(f"{path} cannot be used: {err}") from err
 
-    def _open(self, definition: Mapping[str, Any]) -> None:
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
-        try:
-            if os.fstat(self._fd).st_size == 0:
-                # Written, not only made longer: a disk that is full must say so here, not where the memory is used.
-                os.pwrite(self._fd, struct.pack("<q", MAGIC).ljust(FILE_BYTES, b"\0"), 0)
-            if os.fstat(self._fd).st_size != FILE_BYTES:
-                raise LedgerError(f"{self.path} is damaged; delete it, and the budget starts from zero")
-            self._map = mmap.mmap(self._fd, FILE_BYTES)
-            self._words = memoryview(self._map).cast("q")
-            if self._words[AT_MAGIC] != MAGIC:
-                raise LedgerError(f"{self.path} is damaged; delete it, and the budget starts from zero")
-            text = json.dumps(dict(definition)).encode()[: DEFINITION_BYTES - 1]
-            self._map[HEADER_BYTES : HEADER_BYTES + DEFINITION_BYTES] = text.ljust(DEFINITION_BYTES, b" ")
-        finally:
-            fcntl.flock(self._fd, fcntl.LOCK_UN)
-
-    def __enter__(self) -> None:
-        """Hold it, against threads and processes. Raises LedgerError where that is not to be had in time."""
-        deadline = None
-        if not self._mutex.acquire(timeout=LOCK_TIMEOUT_S):
-            raise LedgerError("another thread holds the ledger")
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as err:
-                now = time.monotonic()
-                deadline = deadline or now + LOCK_TIMEOUT_S
-                if now > deadline or not isinstance(err, BlockingIOError):
-                    self._mutex.release()
-                    raise LedgerError(f"{self.path} is held by another process") from err
-                time.sleep(LOCK_PAUSE_S)
-        found = os.fstat(self._fd)
-        if found.st_size != FILE_BYTES or not found.st_nlink:  # cut off, what is mapped must not be touched
-            self.is_gone = not found.st_nlink
-            self.__exit__(None, None, None)
-            raise LedgerError(f"{self.path} was {'deleted' if self.is_gone else 'cut off'} while it was used")
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Let it go."""
-        fcntl.flock(self._fd, fcntl.LOCK_UN)
-        self._mutex.release()
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file was found deleted."""
+        return self._file.is_gone
 
     def reserve(self, nano: int, limits: Limits, window: Window, now_s: float) -> str | None:
         """Reserve NANO, and None; or, where that would exceed LIMITS, the name of the one exceeded.
@@ -151,7 +88,7 @@ class Ledger:
         Raises:
             LedgerError: the ledger is not to be had in time.
         """
-        with self:
+        with self._file:
             self._roll(window, now_s)
             exceeded = self._exceeded(nano, limits, now_s)
             if exceeded is None:
@@ -162,7 +99,7 @@ class Ledger:
 
     def force(self, nano: int, window: Window, now_s: float) -> None:
         """Reserve NANO whatever the limits. Raises LedgerError."""
-        with self:
+        with self._file:
             self._roll(window, now_s)
             self._words[AT_REFUSED] -= 1  # it was, and goes on all the same
             self._hold(nano, now_s)
@@ -175,7 +112,7 @@ class Ledger:
         Raises:
             LedgerError: the ledger is not to be had in time.
         """
-        with self:
+        with self._file:
             self._roll(window, now_s)
             words = self._words
             if of.start_s == words[AT_WINDOW]:
@@ -188,20 +125,20 @@ class Ledger:
 
     def release(self, reserved: int, now_s: float) -> None:
         """Let what was RESERVED go: the call was never made. Raises LedgerError."""
-        with self:
+        with self._file:
             self._release(reserved, now_s)
             self._words[AT_CALLS] = max(0, self._words[AT_CALLS] - 1)
 
     def mark_warned(self, bits: int) -> int:
         """Those of BITS that nobody has warned of in this window; they are marked now. Raises LedgerError."""
-        with self:
+        with self._file:
             new = bits & ~self._words[AT_WARNED]
             self._words[AT_WARNED] |= new
             return new
 
     def figures(self, window: Window, now_s: float) -> Figures:
         """The state now. Raises LedgerError."""
-        with self:
+        with self._file:
             self._roll(window, now_s)
             words = self._words
             self._let_go(now_s)
@@ -215,7 +152,7 @@ class Ledger:
         """Give the slot and what it holds back, and close the file."""
         if self._slot >= 0:
             try:
-                with self:
+                with self._file:
                     self._words[AT_RESERVED + self._slot] = self._words[AT_PID + self._slot] = 0
             except OSError:
                 pass  # it is let go after a time
@@ -223,9 +160,7 @@ class Ledger:
 
     def disown(self) -> None:
         """Close the file and leave the slot: in a forked child it is the parent's."""
-        self._words.release()
-        self._map.close()
-        os.close(self._fd)
+        self._file.close()
 
     # Under the lock
 
@@ -297,7 +232,7 @@ class Ledger:
                 words[AT_PID + slot] = os.getpid()
                 words[AT_USED_SLOTS] = max(words[AT_USED_SLOTS], slot + 1)
                 return slot
-        raise LedgerError(f"{self.path} is used by {SLOTS} processes already")
+        raise LedgerError(f"{self._file.path} is used by {SLOTS} processes already")
 
     def _let_go(self, now_s: float) -> int:
         """Free the slots of processes that are dead and have been silent for a time; how much they had reserved."""

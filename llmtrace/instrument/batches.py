@@ -20,7 +20,8 @@ from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.model import BatchRequest, Call, Content, Request, Response, Span, Usage
 from llmtrace.providers import Endpoint, find_endpoint, find_usage
-from llmtrace.providers.base import as_count, as_float, as_mapping, as_text
+from llmtrace.providers.amounts import as_count
+from llmtrace.providers.base import as_float, as_mapping, as_text
 
 MOST_BATCHES = 1024
 SNIFFED_BYTES = 65_536

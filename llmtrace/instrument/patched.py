@@ -5,7 +5,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from llmtrace.instrument.captured import Holder, captured_by
+from llmtrace.instrument.captured import Holder, captured_by, release_clients
+from llmtrace.instrument.quiet import quietly
 
 
 class Patched:
@@ -21,6 +22,8 @@ class Patched:
         self, owner: type | ModuleType | None, name: str, around: Callable[[Any], Any], *, is_expected: bool = True
     ) -> bool:
         """Replace OWNER's own NAME by AROUND(it); False where it has none, which is MISSING where IS_EXPECTED."""
+        if isinstance(owner, type):
+            quietly(release_clients, owner, name)
         original = vars(owner).get(name) if owner is not None else None
         if owner is None or original is None:
             if is_expected:

@@ -9,6 +9,7 @@ from llmtrace.instrument.cohere import CohereSeam
 from llmtrace.instrument.contracts import Capture
 from llmtrace.instrument.google import GoogleSeam
 from llmtrace.instrument.google_live import LiveSeam
+from llmtrace.instrument.guardrails import GuardrailPatches
 from llmtrace.instrument.litellm import LitellmSeam
 from llmtrace.instrument.ollama import OllamaSeam
 from llmtrace.instrument.speakeasy import InteractionsSeam, SpeakeasySeam
@@ -32,6 +33,7 @@ Install = Callable[[ModuleType, Family, Capture], Installed]
 SEAMS: tuple[tuple[str, str, Install], ...] = (
     ("openai._base_client", "openai", Patches),
     ("anthropic._base_client", "anthropic", Patches),
+    ("anthropic.lib.bedrock._client", "anthropic", GuardrailPatches),
     ("google.genai._api_client", "google.genai", GoogleSeam),
     ("botocore.client", "boto3", BotoSeam),
     ("litellm.llms.custom_httpx.http_handler", "litellm", LitellmSeam),

@@ -85,7 +85,9 @@ class SilencedTracing:
 
     def __init__(self, base_client: ModuleType) -> None:
         """Patch the tracer of BASE_CLIENT's clients, if they have one (anthropic from 1.14 on)."""
-        self._owner = getattr(base_client, "BaseClient", None)
+        owner = getattr(base_client, "BaseClient", None)
+        # Other modules have the name too, of what is patched where it is defined.
+        self._owner = owner if getattr(owner, "__module__", None) == base_client.__name__ else None
         self._original = vars(self._owner).get(NATIVE_TRACER) if self._owner is not None else None
         self._patched: property | None = None
         if isinstance(self._original, property) and self._original.fget is not None:

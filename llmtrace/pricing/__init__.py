@@ -2,8 +2,9 @@
 
 from llmtrace.pricing.book import PriceBook
 from llmtrace.pricing.calls import price_call
-from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.cost import price_usage
 from llmtrace.pricing.current import CurrentPrices, current_book
+from llmtrace.pricing.facts import PricingFacts
 from llmtrace.pricing.public import price
 from llmtrace.pricing.reading import load_book
 

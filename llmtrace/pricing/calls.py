@@ -7,7 +7,8 @@ from typing import Any
 
 from llmtrace.model import Call, Cost, RawUsage
 from llmtrace.pricing.book import PriceBook
-from llmtrace.pricing.cost import GENERIC, PricingFacts, price_usage
+from llmtrace.pricing.cost import GENERIC, price_usage
+from llmtrace.pricing.facts import PricingFacts
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import counts_tokens, is_of_request
 from llmtrace.providers.later import MADE_LATER

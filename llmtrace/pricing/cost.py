@@ -1,53 +1,30 @@
-"""Turns a response's usage into a bill: quantities × rates ÷ per × named multipliers, in exact decimals.
+"""Turns a response's usage into a bill: what is billed, as which model, and at which prices.
 
 The provider's adapter splits usage into disjoint quantities; the book has at most one price for each. What has no
 price stays without one: the call is then `partial` or `unpriced`, never cheaper.
 """
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from llmtrace.model import NOTHING_STATED, Cost, CostItem, CostStatus, Quantity, RawUsage
+from llmtrace.model import NOTHING_STATED, Cost, CostItem, Quantity, RawUsage
+from llmtrace.pricing.bill import bill_reported, priced_item, sum_up, unpriced_item
 from llmtrace.pricing.book import PriceBook
+from llmtrace.pricing.facts import PricingFacts
 from llmtrace.pricing.fallback import Listed
-from llmtrace.pricing.offers import EXACT, Offer, priced
-from llmtrace.pricing.rows import CONDITION_DEFAULTS, OPEN_CONDITIONS, PricedRate
+from llmtrace.pricing.offers import Offer, priced
+from llmtrace.pricing.rows import PricedRate
 from llmtrace.providers import Billing, InvalidUsage, UsageFamily, find_usage
 
-# What a column of the store can hold.
-MAX_COST_USD = Decimal(10) ** 6
-TWELVE_PLACES = Decimal("0.000000000001")
-ZERO, ONE, NO_USD = Decimal(0), Decimal(1), Decimal("0.000000000000")
+ZERO = Decimal(0)
 # Whose usage objects those of an unknown provider are taken to be like.
 GENERIC = "openai"
 # Billed with every call of a model that has a price for it.
-REQUEST = Quantity("request", ONE, "request")
+REQUEST = Quantity("request", Decimal(1), "request")
 BY_REQUEST = frozenset({REQUEST.component})
-
-
-@dataclass(frozen=True, slots=True)
-class PricingFacts:
-    """What a price depends on beside the usage: who answered, when, and under which conditions.
-
-    `models` are the names to try in order: the answered model, then the asked one. `conditions` hold the keys of
-    `CONDITION_DEFAULTS`, in the words of the provider's response where it has them.
-    """
-
-    provider: str
-    models: tuple[str, ...]
-    at: datetime
-    endpoint: str | None = None
-    host: str | None = None
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    http_status: int | None = None
-    request_sent: bool = True
-    finish_reasons: tuple[str, ...] = ()
-    refusal_category: str | None = None
-    usage_estimated: bool = False
-    usage_complete: bool = True
 
 
 def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) -> Cost:
@@ -65,7 +42,7 @@ def price_usage(book: PriceBook, usage: RawUsage | None, facts: PricingFacts) ->
     except InvalidUsage as err:
         return _free(book, facts) or Cost("invalid_usage", None, reason=str(err), price_book=book.version)
     if terms is not None and terms.reported_usd is not None:
-        return _reported(book, facts, terms.reported_usd)
+        return bill_reported(book, facts, terms.reported_usd)
     free = _free(book, facts)
     if free is not None:
         return free
@@ -111,28 +88,6 @@ def _free(book: PriceBook, facts: PricingFacts) -> Cost | None:
         return None
     reason = f"free by your own prices{f': {free.note}' if free.note else ''}"
     return Cost("not_billed", ZERO, reason=reason, price_book=book.version)
-
-
-def _reported(book: PriceBook, facts: PricingFacts, reported_usd: Decimal) -> Cost:
-    """The provider's own word for what the call cost, as its only item."""
-    amount = reported_usd.quantize(TWELVE_PLACES, context=EXACT)
-    if amount >= MAX_COST_USD:
-        return Cost("invalid_usage", None, reason=f"one call for {amount:.0f} USD", price_book=book.version)
-    item = CostItem(
-        component="provider_reported",
-        quantity=ONE,
-        unit="call",
-        rate_usd=amount,
-        per=1,
-        multiplier=ONE,
-        multiplier_reason=None,
-        cost_usd=amount,
-        price_id=None,
-        note=f"the amount that {facts.provider} reported",
-        layer="provider",
-    )
-    status: CostStatus = "provider_reported" if facts.usage_complete else "lower_bound"
-    return Cost(status, amount, (item,), item.note, book.version)
 
 
 class _Model(NamedTuple):
@@ -192,14 +147,14 @@ def _price_all(
         some = book.offer(match.provider, stated, facts.at) if quantity.when else offer
         model, found = _find_price(book, some, match, stated, quantity, facts.at)
         if found is not None:
-            items.append(_item(found, quantity, facts.at, match.is_own))
+            items.append(priced_item(found, quantity, facts.at, match.is_own))
             if quantity.optional and quantity.assumption:
                 doubts.append(quantity.assumption)
         elif not quantity.optional:
-            items.append(_unpriced_item(model, stated, quantity))
+            items.append(unpriced_item(model, stated, quantity))
     if match.listed is not None:
         doubts.append(match.listed.note)
-    cost = _sum_up(book, facts, tuple(items), terms.committed, next(iter(doubts), None))
+    cost = sum_up(book, facts, tuple(items), terms.committed, next(iter(doubts), None))
     why = book.unpriced.get((match.provider, match.name))
     return cost if why is None or cost.status != "unpriced" else replace(cost, reason=f"{cost.reason}: {why}")
 
@@ -216,111 +171,6 @@ def _find_price(
         other = book.find_model(match.provider, quantity.model, at)
         model = other.model if other is not None else quantity.model
     return model, offer.find(model, quantity.component)
-
-
-def _item(found: PricedRate, quantity: Quantity, at: datetime, is_own: bool) -> CostItem:
-    """QUANTITY at the rate that was FOUND."""
-    price = found.price
-    if found.unit_usd is not None:
-        cost = EXACT.multiply(quantity.amount, found.unit_usd)
-    else:
-        cost = EXACT.multiply(EXACT.divide(EXACT.multiply(quantity.amount, price.rate_usd), price.per), found.factor)
-    return CostItem(
-        quantity.component,
-        quantity.amount,
-        price.unit,
-        price.rate_usd,
-        price.per,
-        found.factor,
-        found.factor_names,
-        EXACT.quantize(cost, TWELVE_PLACES),
-        price.id,
-        price.confidence,
-        price.source_url,
-        _note(found, quantity, at),
-        "override" if found.is_own or is_own else price.layer,
-    )
-
-
-def _note(found: PricedRate, quantity: Quantity, at: datetime) -> str | None:
-    if quantity.assumption is None and found.price.guaranteed_until is None:
-        return None
-    expired = _expired(found, at)
-    parts = (quantity.assumption, f"promotion guaranteed until {expired:%Y-%m-%d}" if expired else None)
-    return "; ".join(p for p in parts if p) or None
-
-
-def _expired(found: PricedRate, at: datetime) -> datetime | None:
-    until = found.price.guaranteed_until
-    return until if until is not None and at.date() > until.date() else None
-
-
-def _unpriced_item(model: str, conditions: Mapping[str, Any], quantity: Quantity) -> CostItem:
-    stated = ", ".join(
-        f"{k}={v}" for k, v in conditions.items() if v != CONDITION_DEFAULTS.get(k) and k not in OPEN_CONDITIONS
-    )
-    return CostItem(
-        component=quantity.component,
-        quantity=quantity.amount,
-        unit=quantity.unit,
-        rate_usd=None,
-        per=1,
-        multiplier=ONE,
-        multiplier_reason=None,
-        cost_usd=None,
-        price_id=None,
-        note=f"no price for {quantity.component} of {model}" + (f" with {stated}" if stated else ""),
-    )
-
-
-def _sum_up(
-    book: PriceBook, facts: PricingFacts, items: tuple[CostItem, ...], committed: bool, unsure: str | None
-) -> Cost:
-    total, missing = NO_USD, 0
-    notes: list[CostItem] = []
-    for item in items:
-        if item.cost_usd is None:
-            missing += 1
-        else:
-            total = EXACT.add(total, item.cost_usd)
-        if item.note:
-            notes.append(item)
-    if total >= MAX_COST_USD:
-        return Cost("invalid_usage", None, reason=f"one call for {total:.0f} USD", price_book=book.version)
-    reason = "; ".join(i.note for i in notes if i.note and i.cost_usd is None) or None if missing else None
-    if committed:
-        return Cost(
-            "committed", None, items, "drawn from a prepaid commitment; items show the list price", book.version
-        )
-    if missing and missing == len(items):
-        return Cost("unpriced", None, items, reason, book.version)
-    status = _status(facts, notes, missing > 0, unsure)
-    return Cost(status, total, items, reason or _why(facts, notes, unsure), book.version)
-
-
-def _status(facts: PricingFacts, items: Iterable[CostItem], missing: bool, unsure: str | None) -> CostStatus:
-    if missing:
-        return "partial"
-    if facts.usage_estimated:
-        return "estimated"
-    if not facts.usage_complete:
-        return "lower_bound"
-    if unsure:
-        return "estimated"
-    return "price_expired" if any("promotion guaranteed until" in (i.note or "") for i in items) else "exact"
-
-
-def _why(facts: PricingFacts, items: list[CostItem], unsure: str | None) -> str | None:
-    if facts.usage_estimated:
-        return "the provider sent no usage; tokens were counted here"
-    if not facts.usage_complete:
-        return "the provider's final count did not arrive"
-    if unsure is None and not items:
-        return None
-    notes = {i.note for i in items if i.note}
-    if unsure:
-        notes.add(unsure)
-    return "; ".join(sorted(notes)) or None
 
 
 def _no_model(book: PriceBook, adapter: UsageFamily, facts: PricingFacts) -> str:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llmtrace.model import Cost
-from llmtrace.pricing.cost import PricingFacts, price_usage
+from llmtrace.pricing.cost import price_usage
 from llmtrace.pricing.current import current_book
+from llmtrace.pricing.facts import PricingFacts
 from llmtrace.providers.base import as_int, as_text
 
 # Keys of `context` that state what a price depends on, and keys that only tell how the answer came about.

@@ -26,7 +26,8 @@ from llmtrace.providers import (
     voyage_usage,
     xai_usage,
 )
-from llmtrace.providers.base import Billing, Endpoint, Family, Fold, InvalidUsage, UsageFamily, path_of
+from llmtrace.providers.amounts import InvalidUsage
+from llmtrace.providers.base import Billing, Endpoint, Family, Fold, UsageFamily, path_of
 
 __all__ = [
     "FAMILIES",

@@ -9,7 +9,8 @@ from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import CallStatus
-from llmtrace.providers.base import Batches, as_count, as_list, as_mapping, as_text, batch_endpoint
+from llmtrace.providers.amounts import as_count
+from llmtrace.providers.base import Batches, as_list, as_mapping, as_text, batch_endpoint
 
 _PATH = r"/v1/messages/batches"
 ENDPOINTS = (

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
-from llmtrace.providers.base import Billing, as_mapping, as_money, as_text, count, measure, read_count, require
+from llmtrace.providers.amounts import as_money, count, measure, read_count, require
+from llmtrace.providers.base import Billing, as_mapping, as_text
 
 READ, WRITTEN = "cache_read_input_tokens", "cache_creation_input_tokens"
 # Iterations whose tokens the top-level counts leave out; the others are their sum.

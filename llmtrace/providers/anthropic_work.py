@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import as_mapping, as_text, read_count
+from llmtrace.providers.amounts import read_count
+from llmtrace.providers.base import as_mapping, as_text
 from llmtrace.providers.later import Work, failure_of, read_id
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")

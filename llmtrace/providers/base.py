@@ -7,14 +7,12 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import NOTHING_STATED, Conversation, Quantity, RawUsage, Request, Response, Usage
 
-# Far above any response, and far below what a column of the store can hold.
-MAX_COUNT = 1_000_000_000
 # What is billed by something else than its tokens, or by the tokens of several models.
 MEASURES = frozenset({
     "seconds", "duration", "input_characters", "n", "trained_tokens", "per_model_usage", "svg_usage", "session",
@@ -22,10 +20,6 @@ MEASURES = frozenset({
 TOKENS = frozenset({"input_tokens", "prompt_tokens"})
 # What speech and images are billed by where nothing is reported.
 REQUEST_UNITS = frozenset({"input_characters", "n", "size", "quality"})
-
-
-class InvalidUsage(Exception):
-    """A usage object contradicts itself, so that nothing can be billed from it."""
 
 
 class Billing(NamedTuple):
@@ -194,12 +188,6 @@ def as_int(value: Any) -> int | None:
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
-def as_count(value: Any) -> int | None:
-    """VALUE if it can be a count of one response, else None."""
-    number = as_int(value)
-    return number if number is not None and 0 <= number <= MAX_COUNT else None
-
-
 def as_float(value: Any) -> float | None:
     """VALUE as a float if it is a number, else None."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -250,73 +238,3 @@ def path_of(url: str) -> str:
     if "://" in path:
         path = "/" + path.split("://", 1)[1].partition("/")[2]
     return path.rstrip("/")
-
-
-def count(usage: Mapping[str, Any], *names: str) -> int | None:
-    """The first of NAMES that USAGE states, for a bill; None where it states none.
-
-    Raises:
-        InvalidUsage: it is no count of tokens or calls.
-    """
-    for name in names:
-        value = usage.get(name)
-        if type(value) is int and 0 <= value <= MAX_COUNT:
-            return value
-        if value is not None:
-            number = as_count(value)
-            if number is None:
-                raise InvalidUsage(f"{name} is {str(value)[:40]}")
-            return number
-    return None
-
-
-def tokens(*amounts: tuple[str, int]) -> list[Quantity]:
-    """Tokens by component, without those that there are none of."""
-    return [Quantity(component, Decimal(n)) for component, n in amounts if n]
-
-
-def measure(usage: Mapping[str, Any], name: str) -> Decimal | None:
-    """NAME of USAGE as an exact decimal, for a bill: seconds or hours, which need not be whole; None if not stated.
-
-    Raises:
-        InvalidUsage: it is no amount.
-    """
-    value = usage.get(name)
-    if value is None:
-        return None
-    number = as_float(value)
-    if number is None or not 0 <= number <= MAX_COUNT:
-        raise InvalidUsage(f"{name} is {str(value)[:40]}")
-    return Decimal(str(value))
-
-
-def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
-    """The first of NAMES that USAGE has a count for: what it states otherwise reads as absent."""
-    for name in names:
-        number = as_count(usage.get(name))
-        if number is not None:
-            return number
-    return None
-
-
-def require(usage: Mapping[str, Any], *names: str) -> int:
-    """Like `count`, for a number without which there is no bill.
-
-    Raises:
-        InvalidUsage: none of NAMES is there, or it is no count.
-    """
-    value = count(usage, *names)
-    if value is None:
-        raise InvalidUsage(f"usage has no {' or '.join(names)}")
-    return value
-
-
-def as_money(value: Any) -> Decimal | None:
-    """VALUE as an amount of money if it can be one, to the digits that were sent; else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and 0 <= amount < MAX_COUNT else None

@@ -14,18 +14,8 @@ from urllib.parse import unquote
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import anthropic_usage, compatible_usage
-from llmtrace.providers.base import (
-    Billing,
-    InvalidUsage,
-    UsageFamily,
-    as_count,
-    as_list,
-    as_mapping,
-    as_text,
-    count,
-    read_count,
-    require,
-)
+from llmtrace.providers.amounts import InvalidUsage, as_count, count, read_count, require
+from llmtrace.providers.base import Billing, UsageFamily, as_list, as_mapping, as_text
 
 INPUT = ("inputTokens", "inputTokenCount", "inputTextTokenCount", "prompt_token_count")
 OUTPUT = ("outputTokens", "outputTokenCount", "generation_token_count")

@@ -9,7 +9,8 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import compatible_usage
-from llmtrace.providers.base import Billing, InvalidUsage, UsageFamily, as_mapping, as_text, count, read_count
+from llmtrace.providers.amounts import InvalidUsage, count, read_count
+from llmtrace.providers.base import Billing, UsageFamily, as_mapping, as_text
 from llmtrace.providers.compatible_usage import read_conditions
 
 # What is charged by the piece, by component.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmtrace.model import RawUsage, Usage
-from llmtrace.providers.base import Billing, InvalidUsage, as_mapping, as_text, count, read_count, tokens
+from llmtrace.providers.amounts import InvalidUsage, count, read_count, tokens
+from llmtrace.providers.base import Billing, as_mapping, as_text
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")

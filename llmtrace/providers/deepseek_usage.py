@@ -8,7 +8,8 @@ from typing import Any
 
 from llmtrace.model import RawUsage
 from llmtrace.providers import compatible_usage, openai_usage
-from llmtrace.providers.base import Billing, InvalidUsage, UsageFamily, count
+from llmtrace.providers.amounts import InvalidUsage, count
+from llmtrace.providers.base import Billing, UsageFamily
 
 HIT, MISS = "prompt_cache_hit_tokens", "prompt_cache_miss_tokens"
 

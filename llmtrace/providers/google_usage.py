@@ -12,19 +12,8 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import anthropic_usage
-from llmtrace.providers.base import (
-    Billing,
-    InvalidUsage,
-    UsageFamily,
-    as_count,
-    as_list,
-    as_mapping,
-    as_money,
-    as_text,
-    count,
-    read_count,
-    require,
-)
+from llmtrace.providers.amounts import InvalidUsage, as_count, as_money, count, read_count, require
+from llmtrace.providers.base import Billing, UsageFamily, as_list, as_mapping, as_text
 from llmtrace.providers.compatible_usage import Read, read_conditions
 
 PROMPT, CACHED, TOOLS = "promptTokenCount", "cachedContentTokenCount", "toolUsePromptTokenCount"

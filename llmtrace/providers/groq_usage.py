@@ -11,7 +11,8 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage
 from llmtrace.providers import compatible_usage, openai_usage
-from llmtrace.providers.base import Billing, UsageFamily, measure
+from llmtrace.providers.amounts import measure
+from llmtrace.providers.base import Billing, UsageFamily
 
 SECONDS = ("seconds", "audio_seconds", "duration")
 LEAST_SECONDS = Decimal(10)

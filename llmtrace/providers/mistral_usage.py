@@ -11,7 +11,8 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage
 from llmtrace.providers import compatible_usage, openai_usage
-from llmtrace.providers.base import Billing, UsageFamily, count
+from llmtrace.providers.amounts import count
+from llmtrace.providers.base import Billing, UsageFamily
 
 PAGES = ("pages_processed", "pages")
 

@@ -10,20 +10,18 @@ from decimal import Decimal
 from typing import Any
 
 from llmtrace.model import Conversation, Quantity, RawUsage, Response, Usage
+from llmtrace.providers.amounts import InvalidUsage, count, read_count
 from llmtrace.providers.base import (
     Billing,
     Endpoint,
     Family,
-    InvalidUsage,
     as_float,
     as_int,
     as_list,
     as_mapping,
     as_text,
     as_texts,
-    count,
     message_texts,
-    read_count,
 )
 from llmtrace.providers.content import Message, Part, media_part, text_part, tool_call_part
 

@@ -9,16 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
-from llmtrace.providers.base import (
-    Batches,
-    as_count,
-    as_float,
-    as_int,
-    as_list,
-    as_mapping,
-    as_text,
-    batch_endpoint,
-)
+from llmtrace.providers.amounts import as_count
+from llmtrace.providers.base import Batches, as_float, as_int, as_list, as_mapping, as_text, batch_endpoint
 from llmtrace.providers.openai_chat import read_error
 
 # Paths are the API's own, with or without its version: other resources have files too.

@@ -8,7 +8,8 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from llmtrace.model import Quantity, RawUsage
-from llmtrace.providers.base import InvalidUsage, as_list, as_mapping, as_text, count, measure, require
+from llmtrace.providers.amounts import InvalidUsage, count, measure, require
+from llmtrace.providers.base import as_list, as_mapping, as_text
 
 # Some smaller models bill what a search found as a fixed block of input tokens; the price page says which.
 SEARCH_BLOCK_TOKENS = 8000

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import RawUsage, Response
-from llmtrace.providers.base import Endpoint, as_count, as_float, as_list, as_mapping, as_text
+from llmtrace.providers.amounts import as_count
+from llmtrace.providers.base import Endpoint, as_float, as_list, as_mapping, as_text
 from llmtrace.providers.openai_chat import read_error
 
 OUTPUT_EVENTS = (".delta", ".partial_image", ".completed")

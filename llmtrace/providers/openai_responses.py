@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, read_count
+from llmtrace.providers.amounts import read_count
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text
 from llmtrace.providers.openai_chat import KEPT_TEXT_CHARACTERS, read_error
 from llmtrace.providers.openai_response_content import read_response_content
 from llmtrace.providers.uncharged import FETCH_OPERATION

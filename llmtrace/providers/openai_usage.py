@@ -12,17 +12,8 @@ from typing import Any
 
 from llmtrace.model import Quantity, RawUsage, Usage
 from llmtrace.providers import azure_usage, openai_fees
-from llmtrace.providers.base import (
-    Billing,
-    InvalidUsage,
-    as_list,
-    as_mapping,
-    as_text,
-    count,
-    read_count,
-    require,
-    tokens,
-)
+from llmtrace.providers.amounts import InvalidUsage, count, read_count, require, tokens
+from llmtrace.providers.base import Billing, as_list, as_mapping, as_text
 
 INPUT = ("prompt_tokens", "input_tokens")
 OUTPUT = ("completion_tokens", "output_tokens")

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import RawUsage, Response
-from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text, read_count
+from llmtrace.providers.amounts import read_count
+from llmtrace.providers.base import Endpoint, as_float, as_int, as_list, as_mapping, as_text
 from llmtrace.providers.later import Work, failure_of, read_id
 
 # How it ended -> the reason in the words of a finished answer.

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from llmtrace.model import RawUsage
 from llmtrace.providers import compatible_usage, openai_usage
-from llmtrace.providers.base import UsageFamily, as_mapping, as_money
+from llmtrace.providers.amounts import as_money
+from llmtrace.providers.base import UsageFamily, as_mapping
 from llmtrace.providers.reported_usage import bill_reported
 
 

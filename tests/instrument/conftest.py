@@ -1,6 +1,6 @@
 """Fixtures of the tests of capture."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +35,19 @@ def sim(simulator: Simulator, home: Path) -> Iterator[Simulator]:
     simulator.fix_usage("claude-haiku-4-5", ANTHROPIC_USAGE)
     llmtrace.instrument(home=home, service_name="jobs")
     yield simulator
+
+
+@pytest.fixture
+def make_boto(simulator: Simulator) -> Iterator[Callable[..., Any]]:
+    """Makes clients of Bedrock's runtime at the simulator, closed with the test."""
+    from boto_calls import make_client  # boto3: only for those who ask
+
+    made = []
+
+    def make(url: str = simulator.bedrock_endpoint_url, **options: Any) -> Any:
+        made.append(make_client(url, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,54 @@ def test_an_error_of_bedrocks_is_the_callers_and_named(is_async: bool, simulator
         asyncio.run(go())
     call = one(home)
     assert (call.status, call.http_status, call.request.provider) == ("error", 429, "aws.bedrock")
+
+
+GUARDRAIL = {"X-Amzn-Bedrock-GuardrailIdentifier": "gr-harbour", "X-Amzn-Bedrock-GuardrailVersion": "1"}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
+@BOTH
+def test_the_guardrail_that_a_header_names_is_recorded(
+    is_async: bool, is_streamed: bool, simulator: Simulator, home: Path
+) -> None:
+    asked = {**MESSAGE, "model": HAIKU}
+
+    async def go() -> None:
+        async with entered(make_bedrock(simulator, is_async)) as client:
+            mode = stream_mode if is_streamed else create_mode
+            plain = Surface("messages", asked, "messages", "chat", {})
+            await mode(client.messages, replace(plain, body={**asked, "extra_headers": GUARDRAIL}))
+            await mode(client.messages, plain)
+            await mode(client.with_options(default_headers=GUARDRAIL).messages, plain)
+
+    llmtrace.instrument(home=home)
+    asyncio.run(go())
+    calls = recorded_calls(home)
+    assert [call.request.guardrail_id for call in calls] == ["gr-harbour", None, "gr-harbour"]
+    assert {(call.request.model, call.request.stream, call.status) for call in calls} == {(HAIKU, is_streamed, "ok")}
+
+
+@BOTH
+def test_the_guardrail_of_a_call_that_fails_is_recorded_too(is_async: bool, simulator: Simulator, home: Path) -> None:
+    asked = {**MESSAGE, "model": HAIKU, "extra_headers": GUARDRAIL}
+
+    async def go() -> None:
+        async with entered(make_bedrock(simulator, is_async)) as client:
+            await create_mode(client.messages, Surface("messages", asked, "messages", "chat"))
+
+    llmtrace.instrument(home=home)
+    simulator.fault(Fault.status(400))
+    with pytest.raises(anthropic.BadRequestError):
+        asyncio.run(go())
+    assert (one(home).request.guardrail_id, one(home).status) == ("gr-harbour", "error")
+
+
+def test_the_clients_of_bedrock_get_their_own_functions_back(home: Path) -> None:
+    patched = (anthropic.AnthropicBedrock, anthropic.AsyncAnthropicBedrock, anthropic._base_client.BaseClient)
+    before = [dict(vars(kind)) for kind in patched]
+    llmtrace.instrument(home=home, share_spans=True)
+    llmtrace.uninstrument()
+    assert [dict(vars(kind)) for kind in patched] == before
 
 
 CLIENTS: dict[str, tuple[Callable[[str], Any], str]] = {

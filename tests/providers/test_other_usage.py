@@ -7,7 +7,8 @@ import pytest
 
 from llmtrace.model import Usage
 from llmtrace.providers import FAMILIES, USAGE_FAMILIES, InvalidUsage, find_provider, find_usage
-from llmtrace.providers.base import UsageFamily, as_money
+from llmtrace.providers.amounts import as_money
+from llmtrace.providers.base import UsageFamily
 
 
 def family_of(provider: str) -> UsageFamily:
