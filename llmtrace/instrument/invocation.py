@@ -76,7 +76,7 @@ class Invocation:
         self._answer: Mapping[str, Any] | None = None
         self._add: Callable[[Mapping[str, Any]], object] | None = None
         self.reader: Reader | None = None
-        # Of a step of a batch: what was asked for, and the id in its path.
+        # Of a step of a batch: what was asked for. Of one, and of a fetch: the id in its path.
         self.asked: Any = None
         self.subject: str | None = None
         self.headers: Mapping[str, str] | None = None

@@ -140,7 +140,8 @@ def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
 class UsageFamily:
     """What the usage objects of `providers` mean, and how they are billed: all that a price needs.
 
-    `read_model` tells what a model's name says beside the model: where it runs, for one.
+    `read_model` tells what a model's name says beside the model: where it runs, for one. `request_units` are those of
+    `REQUEST_UNITS` that it bills by in the protocol of another family; in its own, it does by all.
     """
 
     providers: frozenset[str]
@@ -148,6 +149,7 @@ class UsageFamily:
     denormalise: Callable[[Usage], RawUsage]
     bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
     read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
+    request_units: frozenset[str] = frozenset()
 
 
 def as_they_are(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:
@@ -311,12 +313,12 @@ def require(usage: Mapping[str, Any], *names: str) -> int:
     return value
 
 
-def as_money(value: Any) -> Decimal | None:
-    """VALUE as an amount of money if it can be one, to the digits that were sent; else None."""
+def as_money(value: Any, below: int = MAX_COUNT) -> Decimal | None:
+    """VALUE as an amount of money, BELOW some number of its unit, if it can be one, to the digits sent; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < MAX_COUNT else None
+    return amount if amount.is_finite() and 0 <= amount < below else None
