@@ -212,9 +212,13 @@ class Invocation:
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "").lower()
         if self.endpoint.step == "results":
-            self.reader = LineReader(functools.partial(self._sink.put_lines, self))
+            self.read_lines()
         elif is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
+
+    def read_lines(self) -> None:
+        """What is fed are results of a batch, one a line."""
+        self.reader = LineReader(functools.partial(self._sink.put_lines, self))
 
     def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
         """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""

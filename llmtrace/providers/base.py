@@ -121,7 +121,9 @@ class Batches:
     `read_states` reads one batch or a list of them. `read_asked` reads, of the request that creates one, how many
     requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
     with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
-    `results_are_files`: files may as well hold something else.
+    `results_are_files`: files may as well hold something else; results have one of `marks` near their start.
+    `read_told`, where there is one, reads the results that an answer holds which tells how batches stand, each with its
+    batch's id.
     """
 
     read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
@@ -129,6 +131,8 @@ class Batches:
     read_result: Callable[[Mapping[str, Any], str], BatchResult | None]
     find_path: Callable[[Mapping[str, Any]], str | None]
     results_are_files: bool
+    marks: tuple[bytes, ...] = (b'"custom_id"',)
+    read_told: Callable[[Mapping[str, Any]], Sequence[tuple[str, BatchResult]]] | None = None
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:

@@ -1,0 +1,164 @@
+"""Gemini's batches: pending while they run, and their results calls of whoever submitted them, billed once."""
+
+import asyncio
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google import genai
+from google.genai import errors
+from instrument.batch_rows import IS_ASYNC, accounted, ask, batch, calls
+from native import collect
+from surface import settle
+
+import llmtrace
+from llmtrace.simulator import Simulator
+
+MODEL = "gemini-2.5-flash"
+USAGE = {"promptTokenCount": 1000, "candidatesTokenCount": 100, "totalTokenCount": 1100}
+USD = "0.000275000000"  # 1,000 × 0.15 / 1M + 100 × 1.25 / 1M
+ASKED = "Where do pelicans sleep?"
+
+
+@pytest.fixture
+def gemini(simulator: Simulator, home: Path) -> Iterator[genai.Client]:
+    """A client of a Gemini whose answers cost what USD says, and llmtrace switched on."""
+    simulator.fix_usage(MODEL, USAGE)
+    llmtrace.instrument(home=home, service_name="jobs")
+    options = genai.types.HttpOptions(base_url=simulator.url, api_version="v1beta")
+    with genai.Client(api_key="k", http_options=options) as client:
+        yield client
+    collect()
+
+
+def requests(count: int, invalid: tuple[int, ...] = ()) -> list[Any]:
+    """COUNT requests, of which those INVALID ask nothing."""
+    asked = {n: None if n in invalid else [{"role": "user", "parts": [{"text": ASKED}]}] for n in range(count)}
+    return [{"contents": contents, "metadata": {"key": f"r{n}"}} for n, contents in asked.items()]
+
+
+def lines(count: int) -> bytes:
+    """A file of COUNT requests."""
+    request = {"contents": [{"role": "user", "parts": [{"text": ASKED}]}]}
+    return b"".join(json.dumps({"key": f"r{n}", "request": request}).encode() + b"\n" for n in range(count))
+
+
+def wait(client: genai.Client, name: str) -> Any:
+    """The batch NAME once it is over."""
+    while not (found := client.batches.get(name=name)).done:
+        pass
+    return found
+
+
+def test_a_submitted_batch_is_pending_and_no_call(gemini: genai.Client, home: Path) -> None:
+    with llmtrace.feature("nightly", user="u1", team="search"):
+        made = gemini.batches.create(model=MODEL, src=requests(3))
+    assert made.name is not None and calls(home) == []
+    found = batch(home)
+    assert (found["batch_id"], found["provider"], found["feature"]) == (made.name, "gcp.gemini", "nightly")
+    assert (found["requests"], found["results"], found["pending"], found["cost_usd"]) == (3, 0, 3, None)
+    assert (found["status"], found["request_model"], found["service"]) == ("BATCH_STATE_PENDING", MODEL, "jobs")
+    assert accounted(home) == {}
+
+
+def test_each_result_is_a_call_of_the_submitter_at_the_price_of_a_batch(gemini: genai.Client, home: Path) -> None:
+    with llmtrace.feature("nightly", user="u1", team="search"):
+        made = gemini.batches.create(model=MODEL, src=requests(3))
+    with llmtrace.feature("reader"):
+        over = wait(gemini, made.name or "")
+    assert [r.response.text is not None for r in over.dest.inlined_responses] == [True] * 3
+    rows = calls(home)
+    assert {(r["feature"], r["user_id"], r["batch_id"], r["operation"]) for r in rows} == {
+        ("nightly", "u1", made.name, "generate_content")
+    }
+    assert {(r["input_tokens"], r["output_tokens"], r["request_model"]) for r in rows} == {(1000, 100, MODEL)}
+    assert [(str(r["cost_usd"]), r["cost_status"], r["duration_s"]) for r in rows] == [(USD, "exact", None)] * 3
+    found = batch(home)
+    assert (found["results"], found["pending"], found["status"]) == (3, 0, "BATCH_STATE_SUCCEEDED")
+    assert accounted(home) == {}
+
+
+@IS_ASYNC
+def test_results_that_are_read_again_are_billed_once(simulator: Simulator, home: Path, is_async: bool) -> None:
+    async def work() -> None:
+        options = genai.types.HttpOptions(base_url=simulator.url, api_version="v1beta")
+        client = genai.Client(api_key="k", http_options=options)
+        batches: Any = client.aio.batches if is_async else client.batches
+        with llmtrace.feature("nightly"):
+            made = await settle(batches.create(model=MODEL, src=requests(2)))
+        while not (await settle(batches.get(name=made.name))).done:
+            pass
+        await settle(batches.get(name=made.name))
+        listed = await settle(batches.list())
+        assert [found.name for found in listed.page] == [made.name]
+        await client.aio.aclose()
+        client.close()
+
+    simulator.fix_usage(MODEL, USAGE)
+    llmtrace.instrument(home=home)
+    asyncio.run(work())
+    collect()
+    assert [(r["feature"], str(r["cost_usd"])) for r in calls(home)] == [("nightly", USD)] * 2
+    found = batch(home)
+    assert (found["results"], found["pending"]) == (2, 0)
+
+
+def test_requests_that_failed_are_rows_that_cost_nothing(gemini: genai.Client, home: Path) -> None:
+    made = gemini.batches.create(model=MODEL, src=requests(3, invalid=(1,)))
+    wait(gemini, made.name or "")
+    failed = [row for row in calls(home) if row["status"] == "error"]
+    assert [(r["error_type"], r["cost_usd"], r["cost_status"]) for r in failed] == [
+        ("INVALID_ARGUMENT", 0, "not_billed")
+    ]
+    assert (batch(home)["results"], batch(home)["pending"]) == (3, 0)
+
+
+def test_what_was_cancelled_is_over_and_the_rest_is_billed(gemini: genai.Client, home: Path) -> None:
+    made = gemini.batches.create(model=MODEL, src=requests(4))
+    gemini.batches.cancel(name=made.name or "")
+    wait(gemini, made.name or "")
+    assert sorted((r["status"], r["cost_status"]) for r in calls(home)) == [
+        ("cancelled", "not_billed"), ("cancelled", "not_billed"), ("ok", "exact"), ("ok", "exact"),
+    ]  # fmt: skip
+    assert batch(home)["pending"] == 0
+
+
+def test_embeddings_are_calls_with_the_tokens_that_are_told(simulator: Simulator, gemini: Any, home: Path) -> None:
+    source = {"inlined_requests": {"contents": ["harbour", "night"]}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = gemini.batches.create_embeddings(model="gemini-embedding-001", src=source)
+    over = wait(gemini, made.name)
+    counts = [r.response.token_count for r in over.dest.inlined_embed_content_responses]
+    rows = calls(home)
+    assert {(r["operation"], r["request_model"]) for r in rows} == {("embeddings", "gemini-embedding-001")}
+    assert sorted(r["input_tokens"] for r in rows) == sorted(counts)
+    assert (batch(home)["requests"], batch(home)["pending"]) == (2, 0)
+
+
+def test_a_batch_that_is_refused_is_an_error_and_not_pending(gemini: genai.Client, home: Path) -> None:
+    with pytest.raises(errors.ClientError):
+        gemini.batches.create(model=MODEL, src="files/nowhere")
+    assert ask(home, "batches", "batch_id") == []
+    assert calls(home) == []
+    assert accounted(home) == {}
+
+
+def test_a_batch_made_of_a_file_is_read_from_a_file(gemini: genai.Client, home: Path) -> None:
+    config = genai.types.UploadFileConfig(mime_type="application/jsonl")
+    with llmtrace.feature("nightly"):
+        file = gemini.files.upload(file=io.BytesIO(lines(3)), config=config)
+        made = gemini.batches.create(model=MODEL, src=file.name or "")
+    assert (batch(home)["requests"], batch(home)["pending"], batch(home)["feature"]) == (3, 3, "nightly")
+    over = wait(gemini, made.name or "")
+    assert calls(home) == []
+    content = gemini.files.download(file=over.dest.file_name)
+    assert gemini.files.download(file=over.dest.file_name) == content
+    assert [json.loads(line)["key"] for line in content.splitlines()] == ["r0", "r1", "r2"]
+    rows = calls(home)
+    assert [(r["feature"], str(r["cost_usd"]), r["batch_id"]) for r in rows] == [("nightly", USD, made.name)] * 3
+    assert (batch(home)["results"], batch(home)["pending"]) == (3, 0)
