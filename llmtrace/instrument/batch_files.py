@@ -9,10 +9,19 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
+from llmtrace.instrument.invocation import Invocation
 from llmtrace.providers.base import as_mapping, as_text
 
 SNIFFED_BYTES = 65_536
 READ_BYTES = 1024 * 1024
+
+
+def looks_like_results(invocation: Invocation, block: bytes) -> bool:
+    """Whether BLOCK, the start of what INVOCATION reads, may be results of a batch: a file may hold anything."""
+    batches = invocation.family.batches
+    if batches is None or not batches.results_are_files:
+        return True
+    return any(block.find(mark, 0, SNIFFED_BYTES) >= 0 for mark in batches.marks)
 
 
 def count_requests(files: Any, size: int | None) -> tuple[int | None, tuple[str, ...]]:
@@ -68,15 +77,17 @@ def _pieces(content: Any, size: int | None) -> Iterator[bytes]:
             yield b"\n"
 
 
-def read_file(path: str) -> Iterator[bytes]:
-    """What is in the file at PATH, in blocks of whole lines; nothing where there is no such file any more."""
+def read_file(invocation: Invocation) -> Iterator[bytes]:
+    """The file that INVOCATION has written results to, in blocks of whole lines; nothing where it holds none by now."""
     try:
-        file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115
+        file = open(invocation.asked, "rb", opener=_open_without_waiting)  # noqa: SIM115
     except OSError:
         return
     with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if not is_file or not looks_like_results(invocation, file.read(SNIFFED_BYTES)):
             return
+        file.seek(0)
         while block := b"".join(file.readlines(READ_BYTES)):
             yield block
 

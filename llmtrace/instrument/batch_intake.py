@@ -6,7 +6,8 @@ A result counts as ended when the journal's thread has read it: until then nobod
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from llmtrace.instrument.batches import BatchReader, Lines, looks_like_results
+from llmtrace.instrument.batch_files import looks_like_results
+from llmtrace.instrument.batches import BatchReader, Lines
 from llmtrace.instrument.figures import Figures
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly

@@ -13,7 +13,7 @@ from typing import Any
 from llmtrace import codec, semconv
 from llmtrace.batch import BatchResult, BatchState, encode_state
 from llmtrace.ids import new_span_id
-from llmtrace.instrument.batch_files import SNIFFED_BYTES, count_requests, read_file
+from llmtrace.instrument.batch_files import count_requests, looks_like_results, read_file
 from llmtrace.instrument.finished import made_for, redacted, to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
@@ -34,14 +34,6 @@ class Lines:
     invocation: Invocation
     block: bytes
     count: int
-
-
-def looks_like_results(invocation: Invocation, block: bytes) -> bool:
-    """Whether BLOCK, the start of what INVOCATION reads, may be results of a batch: a file may hold anything."""
-    batches = invocation.family.batches
-    if batches is None or not batches.results_are_files:
-        return True
-    return any(block.find(mark, 0, SNIFFED_BYTES) >= 0 for mark in batches.marks)
 
 
 class BatchReader:
@@ -109,7 +101,7 @@ class BatchReader:
 
     def read_file(self, invocation: Invocation) -> Iterator[Span | None]:
         """A span for each result in the file that INVOCATION has written what it read to; None for one unread."""
-        for block in quietly(read_file, invocation.asked) or ():
+        for block in read_file(invocation):
             yield from self.read_results(Lines(invocation, block, block.count(b"\n")))
 
     def read_told(self, lines: Lines) -> Iterator[Span | None]:

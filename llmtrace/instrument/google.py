@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
+from llmtrace.instrument.batch_files import looks_like_results
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.seam import Asked, Seam, attempt, attempt_async
@@ -142,11 +143,18 @@ class _Copied:
 
     def __init__(self, stream: Any, invocation: Invocation) -> None:
         self._stream, self._invocation = stream, invocation
+        self._is_begun = self._is_other = False
 
     def write(self, piece: bytes) -> Any:
         written = self._stream.write(piece)
-        quietly(self._invocation.feed, piece)
+        quietly(self._see, piece)
         return written
+
+    def _see(self, piece: bytes) -> None:
+        if not self._is_begun:
+            self._is_begun, self._is_other = True, not looks_like_results(self._invocation, piece)
+        if not self._is_other:
+            self._invocation.feed(piece)
 
 
 def _seen(invocation: Invocation | None, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -148,17 +148,95 @@ def test_a_batch_that_is_refused_is_an_error_and_not_pending(gemini: genai.Clien
     assert accounted(home) == {}
 
 
-def test_a_batch_made_of_a_file_is_read_from_a_file(gemini: genai.Client, home: Path) -> None:
+class Stream:
+    """What can be written to, and nothing else."""
+
+    def __init__(self) -> None:
+        self.written = b""
+
+    def write(self, piece: bytes) -> int:
+        self.written += piece
+        return len(piece)
+
+
+# The ways of downloading the file NAME in FOLDER: each gives what came.
+
+
+async def as_bytes(files: Any, name: str, folder: Path) -> bytes:
+    found = await settle(files.download(file=name))
+    assert type(found) is bytes
+    return found
+
+
+async def as_path(files: Any, name: str, folder: Path) -> bytes:
+    assert await settle(files.download(file=name, destination=folder / "results.jsonl")) is None
+    return (folder / "results.jsonl").read_bytes()
+
+
+async def as_name(files: Any, name: str, folder: Path) -> bytes:
+    assert await settle(files.download(file=name, destination=str(folder / "results.jsonl"))) is None
+    return (folder / "results.jsonl").read_bytes()
+
+
+async def as_stream(files: Any, name: str, folder: Path) -> bytes:
+    stream = Stream()
+    assert await settle(files.download(file=name, destination=stream)) is None
+    return stream.written
+
+
+def submit_file(client: genai.Client, count: int) -> str:
+    """The name of a batch of COUNT requests, made of a file."""
     config = genai.types.UploadFileConfig(mime_type="application/jsonl")
+    file = client.files.upload(file=io.BytesIO(lines(count)), config=config)
+    return client.batches.create(model=MODEL, src=file.name or "").name or ""
+
+
+@IS_ASYNC
+@pytest.mark.parametrize("way", [as_bytes, as_path, as_name, as_stream])
+def test_however_a_file_of_results_is_downloaded_they_are_calls(
+    gemini: genai.Client, simulator: Simulator, home: Path, tmp_path: Path, is_async: bool, way: Any
+) -> None:
+    async def read(name: str) -> bytes:
+        options = genai.types.HttpOptions(base_url=simulator.url, api_version="v1beta")
+        client = genai.Client(api_key="k", http_options=options)
+        try:
+            return bytes(await way(client.aio.files if is_async else client.files, name, tmp_path))
+        finally:
+            await client.aio.aclose()
+            client.close()
+
     with llmtrace.feature("nightly"):
-        file = gemini.files.upload(file=io.BytesIO(lines(3)), config=config)
-        made = gemini.batches.create(model=MODEL, src=file.name or "")
+        name = submit_file(gemini, 3)
+    file = wait(gemini, name).dest.file_name
+    content = asyncio.run(read(file))
+    assert [json.loads(line)["key"] for line in content.splitlines()] == ["r0", "r1", "r2"]
+    assert [(r["feature"], str(r["cost_usd"]), r["batch_id"]) for r in calls(home)] == [("nightly", USD, name)] * 3
+    assert (batch(home)["results"], batch(home)["pending"]) == (3, 0)
+    assert accounted(home) == {}
+
+
+@pytest.mark.parametrize("way", [as_bytes, as_path, as_stream])
+def test_files_that_are_no_results_leave_nothing_behind(
+    gemini: genai.Client, simulator: Simulator, home: Path, tmp_path: Path, way: Any
+) -> None:
+    config = genai.types.UploadFileConfig(mime_type="video/mp4")
+    file = gemini.files.upload(file=io.BytesIO(b"\0\1\n" * 100_000), config=config)
+    assert asyncio.run(way(gemini.files, file.name, tmp_path)) == b"\0\1\n" * 100_000
+    with pytest.raises(errors.ClientError):
+        gemini.files.download(file="files/nowhere")
+    assert ask(home, "spans") == []
+    assert accounted(home) == {}
+
+
+def test_a_batch_made_of_a_file_is_read_from_a_file(gemini: genai.Client, home: Path) -> None:
+    with llmtrace.feature("nightly"):
+        name = submit_file(gemini, 3)
     assert (batch(home)["requests"], batch(home)["pending"], batch(home)["feature"]) == (3, 3, "nightly")
-    over = wait(gemini, made.name or "")
+    over = wait(gemini, name)
     assert calls(home) == []
     content = gemini.files.download(file=over.dest.file_name)
     assert gemini.files.download(file=over.dest.file_name) == content
     assert [json.loads(line)["key"] for line in content.splitlines()] == ["r0", "r1", "r2"]
     rows = calls(home)
-    assert [(r["feature"], str(r["cost_usd"]), r["batch_id"]) for r in rows] == [("nightly", USD, made.name)] * 3
+    assert [(r["feature"], str(r["cost_usd"]), r["batch_id"]) for r in rows] == [("nightly", USD, name)] * 3
     assert (batch(home)["results"], batch(home)["pending"]) == (3, 0)
