@@ -24,7 +24,7 @@ ENDPOINTS = (
 CONTENT, EMBEDDING = ":generateContent", ":embedContent"
 INLINED = ("inlinedResponses", "inlinedEmbedContentResponses")
 STATUSES: Mapping[str | None, CallStatus] = {None: "ok", "CANCELLED": "cancelled"}
-OVER = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
+OVER = frozenset({"succeeded", "failed", "cancelled", "expired"})
 # Numbers of google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
 CODES = (
     "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
@@ -46,9 +46,9 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     id_, told = as_text(batch.get("name")), as_mapping(batch.get("metadata"))
     if id_ is None or not id_.startswith("batches/"):
         return None
-    model, status, stats = as_text(told.get("model")), as_text(told.get("state")), as_mapping(told.get("batchStats"))
+    model, state, stats = as_text(told.get("model")), as_text(told.get("state")), as_mapping(told.get("batchStats"))
+    status = state.removeprefix("BATCH_STATE_").lower() if state is not None else None
     output, kind = _output(batch), str(told.get("@type"))
-    is_over = status is not None and status.endswith(OVER)
     file = as_text(output.get("responsesFile"))
     return BatchState(
         id_,
@@ -60,7 +60,7 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
         input_file=as_text(as_mapping(told.get("inputConfig")).get("fileName")),
         files=(file,) if file else (),
         # The answers leave a number that is nothing out.
-        succeeded=(_count(stats.get("successfulRequestCount")) or 0) if is_over and stats else None,
+        succeeded=(_count(stats.get("successfulRequestCount")) or 0) if status in OVER and stats else None,
     )
 
 

@@ -61,7 +61,7 @@ def test_a_submitted_batch_is_pending_and_no_call(gemini: genai.Client, home: Pa
     found = batch(home)
     assert (found["batch_id"], found["provider"], found["feature"]) == (made.name, "gcp.gemini", "nightly")
     assert (found["requests"], found["results"], found["pending"], found["cost_usd"]) == (3, 0, 3, None)
-    assert (found["status"], found["request_model"], found["service"]) == ("BATCH_STATE_PENDING", MODEL, "jobs")
+    assert (found["status"], found["request_model"], found["service"]) == ("pending", MODEL, "jobs")
     assert accounted(home) == {}
 
 
@@ -78,7 +78,7 @@ def test_each_result_is_a_call_of_the_submitter_at_the_price_of_a_batch(gemini: 
     assert {(r["input_tokens"], r["output_tokens"], r["request_model"]) for r in rows} == {(1000, 100, MODEL)}
     assert [(str(r["cost_usd"]), r["cost_status"], r["duration_s"]) for r in rows] == [(USD, "exact", None)] * 3
     found = batch(home)
-    assert (found["results"], found["pending"], found["status"]) == (3, 0, "BATCH_STATE_SUCCEEDED")
+    assert (found["results"], found["pending"], found["status"]) == (3, 0, "succeeded")
     assert accounted(home) == {}
 
 
@@ -240,3 +240,38 @@ def test_a_batch_made_of_a_file_is_read_from_a_file(gemini: genai.Client, home: 
     rows = calls(home)
     assert [(r["feature"], str(r["cost_usd"]), r["batch_id"]) for r in rows] == [("nightly", USD, name)] * 3
     assert (batch(home)["results"], batch(home)["pending"]) == (3, 0)
+
+
+def test_results_that_come_before_their_submission_are_given_to_its_feature(
+    simulator: Simulator, home: Path, tmp_path: Path
+) -> None:
+    """The submitter's journal is read later than that of who read the results."""
+    simulator.fix_usage(MODEL, USAGE)
+    options = genai.types.HttpOptions(base_url=simulator.url, api_version="v1beta")
+    submitter = tmp_path / "submitter"
+    with genai.Client(api_key="k", http_options=options) as client:
+        llmtrace.instrument(home=submitter)
+        with llmtrace.feature("nightly"):
+            name = client.batches.create(model=MODEL, src=requests(2)).name or ""
+        llmtrace.shutdown()
+        llmtrace.instrument(home=home)
+        with llmtrace.feature("reader"):
+            wait(client, name)
+    collect()
+    assert {r["feature"] for r in calls(home)} == {"reader"}
+    for segment in (submitter / "journal").iterdir():
+        (home / "journal" / segment.name).write_bytes(segment.read_bytes())
+    assert [(r["feature"], str(r["cost_usd"])) for r in calls(home)] == [("nightly", USD)] * 2
+
+
+def test_a_batch_of_another_is_the_readers_and_one_alone_is_no_news(simulator: Simulator, home: Path) -> None:
+    options = genai.types.HttpOptions(base_url=simulator.url, api_version="v1beta")
+    with genai.Client(api_key="k", http_options=options) as client:
+        name = client.batches.create(model=MODEL, src=requests(2)).name or ""
+        llmtrace.instrument(home=home)
+        assert [found.name for found in client.batches.list()] == [name]
+        assert ask(home, "spans") == []
+        with llmtrace.feature("reader"):
+            wait(client, name)
+    collect()
+    assert {(r["feature"], r["batch_id"]) for r in calls(home)} == {("reader", name)}
