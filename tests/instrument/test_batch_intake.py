@@ -140,5 +140,5 @@ def test_an_answer_with_results_that_there_is_no_room_for_is_dropped_and_counted
 def test_an_answer_without_results_is_no_block_of_them() -> None:
     family, endpoint = find_family("google.genai"), find_endpoint("google.genai", "GET", "/v1beta/batches/b1")
     intake: Any = BatchIntake(Figures())
-    for body in (b'{"name": "batches/b1"}', b"", None):
-        assert intake.told(SimpleNamespace(response_bytes=body, family=family, endpoint=endpoint)) is None
+    for answer in (b'{"name": "batches/b1"}', b"", None):
+        assert intake.told(SimpleNamespace(response_bytes=answer, family=family, endpoint=endpoint)) is None
