@@ -6,7 +6,7 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -145,7 +145,8 @@ class UsageFamily:
     """What the usage objects of `providers` mean, and how they are billed: all that a price needs.
 
     `read_model` tells what a model's name says beside the model: where it runs, for one. `request_units` are those of
-    `REQUEST_UNITS` that it bills by in the protocol of another family; in its own, it does by all.
+    `REQUEST_UNITS` that it bills by in the protocol of another family; in its own, it does by all. `unnamed` is what
+    its list of prices calls an endpoint whose requests and answers name no model.
     """
 
     providers: frozenset[str]
@@ -154,6 +155,7 @@ class UsageFamily:
     bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
     read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
     request_units: frozenset[str] = frozenset()
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_they_are(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:

@@ -49,4 +49,5 @@ FAMILY = UsageFamily(
     denormalise=openai_usage.denormalise,
     bill=bill,
     request_units=frozenset({"input_characters"}),
+    unnamed={"audio.speech": "text-to-speech", "audio.transcriptions": "speech-to-text"},
 )

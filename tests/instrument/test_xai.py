@@ -173,7 +173,32 @@ def test_speech_is_counted_by_its_characters_and_left_without_a_price(is_async: 
     assert (row["endpoint"], row["operation"], row["provider"]) == ("audio.speech", "generate_content", "x_ai")
     assert (call.response.usage, call.usage_source) == ({"input_characters": len(TEXT)}, "missing")
     assert (row["cost_usd"], row["cost_status"]) == (None, "unpriced")
-    assert row["cost_reason"] == "no price for model (none named)"
+    assert row["cost_reason"].startswith("no price for model text-to-speech: its page told 4.20 USD")
+    assert row["request_model"] is None
+
+
+def test_speech_has_the_price_that_is_stated_for_it(home: Path) -> None:
+    home.mkdir()
+    (home / "prices.yaml").write_text(
+        """
+rates:
+  - provider: x_ai
+    model: text-to-speech
+    valid_from: 2026-01-01
+    others: unpriced
+    usd:
+      characters: {rate: "15", per: 1000000, unit: character}
+""",
+    )
+
+    async def body(client: Any) -> None:
+        client.post("/tts", body={"text": TEXT * 100, "language": "en"}, cast_to=Audio)
+
+    llmtrace.instrument(home=home)
+    use({"/tts": [(200, b"audio")]}, False, body)
+    (row,) = stored(home)[None]
+    # 2,300 × 15 / 1,000,000
+    assert (str(row["cost_usd"]), row["cost_status"]) == ("0.034500000000", "exact")
 
 
 def test_speech_that_was_refused_has_no_characters(home: Path) -> None:
