@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from llmtrace.instrument.batch_files import looks_like_results
-from llmtrace.instrument.batches import BatchReader, Lines
+from llmtrace.instrument.batches import BatchReader, Lines, told_of
 from llmtrace.instrument.figures import Figures
 from llmtrace.instrument.invocation import Invocation
-from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Span
 
 WAITING_BYTES = 64 * 1024 * 1024
-# What an answer has that tells results, and each of these: enough to count about how many are let go unread.
-TOLD, TOLD_ANSWER, TOLD_ERROR = b'Responses"', b'"response"', b'"error"'
+# What each result in an answer has: enough to count about how many are let go unread.
+TOLD_ANSWER, TOLD_ERROR = b'"response"', b'"error"'
 
 
 class BatchIntake:
@@ -42,8 +41,9 @@ class BatchIntake:
     def told(self, invocation: Invocation) -> Lines | None:
         """The answer to INVOCATION, which asked how batches stand, where it may hold results; else None."""
         block, batches = invocation.response_bytes, invocation.family.batches
-        is_known = batches is not None and batches.read_told is not None and invocation.endpoint.step == "retrieve"
-        if not block or not is_known or TOLD not in block:
+        if not block or batches is None or batches.read_told is None or invocation.endpoint.step != "retrieve":
+            return None
+        if batches.told_mark not in block:
             return None
         lines = self.take(invocation, block)
         return replace(lines, count=max(1, block.count(TOLD_ANSWER) + block.count(TOLD_ERROR)))
@@ -58,6 +58,13 @@ class BatchIntake:
         self._figures.end(lines.count)
         self._figures.drop(reason, lines.count)
 
+    def let_go_told(self, invocation: Invocation, reason: str) -> None:
+        """Drop the results that the answer to INVOCATION holds, where it was read already, for REASON."""
+        number = len(told_of(invocation))
+        if number:
+            self._figures.end(number)
+            self._figures.drop(reason, number)
+
     # On the journal's thread
 
     def is_idle(self) -> None:
@@ -70,9 +77,7 @@ class BatchIntake:
             yield from self._counted(self._reader.read_file(item))
             return
         if isinstance(item, Invocation):
-            for span in quietly(self._reader.read_progress, item) or ():
-                self._figures.end()
-                yield span
+            yield from self._counted(self._reader.read_answer(item))
             return
         self._waiting_bytes -= len(item.block)
         if not item.block:

@@ -5,7 +5,7 @@ A result's span has ids that are made of the provider's own, so that reading the
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -34,6 +34,14 @@ class Lines:
     invocation: Invocation
     block: bytes
     count: int
+
+
+def told_of(invocation: Invocation) -> Sequence[tuple[str, BatchResult]]:
+    """The results that the answer to INVOCATION holds, as far as it was read, each with the id of its batch."""
+    batches = invocation.family.batches
+    if batches is None or batches.read_told is None or invocation.endpoint.step != "retrieve":
+        return ()
+    return quietly(batches.read_told, as_mapping(_body(invocation)), invocation.subject or "") or ()
 
 
 class BatchReader:
@@ -105,16 +113,18 @@ class BatchReader:
             yield from self.read_results(Lines(invocation, block, block.count(b"\n")))
 
     def read_told(self, lines: Lines) -> Iterator[Span | None]:
-        """The spans of LINES, an answer that tells how batches stand: its news, and a span for each result in it."""
+        """The spans of LINES, an answer that tells how batches stand and may hold results of them."""
         invocation = lines.invocation
         try:
-            body = as_mapping(json.loads(lines.block))
+            invocation.events, invocation.response_bytes = [json.loads(lines.block)], None
         except (ValueError, RecursionError):
             return
-        invocation.response_bytes, invocation.events = None, [body]
-        yield from self.read_progress(invocation)
-        batches = invocation.family.batches
-        for batch_id, result in batches.read_told(body) if batches is not None and batches.read_told else ():
+        yield from self.read_answer(invocation)
+
+    def read_answer(self, invocation: Invocation) -> Iterator[Span | None]:
+        """The spans of the answer to INVOCATION: its news, and one for each result that it holds."""
+        yield from quietly(self.read_progress, invocation) or ()
+        for batch_id, result in told_of(invocation):
             where = BatchRequest(id=batch_id)
             yield quietly(_result_span, invocation, where, self._states.get(batch_id), result)
 

@@ -142,7 +142,11 @@ class Pipeline:
         lines = self._batches.whole(step) if is_results else self._batches.told(step)
         if lines is not None:
             self._put_lines(lines)
-        elif (is_in_file or not is_results) and not self._closing and self._queue.qsize() < QUEUE_SPANS:
+        elif is_results and not is_in_file:
+            return
+        elif self._closing or self._queue.qsize() >= QUEUE_SPANS:
+            self._batches.let_go_told(step, "after_shutdown" if self._closing else "queue_full")
+        else:
             self._queue.put(step)
 
     def flush(self, timeout_s: float) -> bool:

@@ -122,8 +122,8 @@ class Batches:
     requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
     with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
     `results_are_files`: files may as well hold something else; results have one of `marks` near their start.
-    `read_told`, where there is one, reads the results that an answer holds which tells how batches stand, each with its
-    batch's id.
+    `read_told`, where there is one, reads the results that an answer holds which tells how batches stand, or of the one
+    with that id, each with its batch's id; such an answer has `told_mark` in it.
     """
 
     read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
@@ -132,7 +132,8 @@ class Batches:
     find_path: Callable[[Mapping[str, Any]], str | None]
     results_are_files: bool
     marks: tuple[bytes, ...] = (b'"custom_id"',)
-    read_told: Callable[[Mapping[str, Any]], Sequence[tuple[str, BatchResult]]] | None = None
+    read_told: Callable[[Mapping[str, Any], str], Sequence[tuple[str, BatchResult]]] | None = None
+    told_mark: bytes = b""
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:

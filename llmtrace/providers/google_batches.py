@@ -14,6 +14,7 @@ from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import CallStatus
 from llmtrace.providers.base import Batches, as_count, as_list, as_mapping, as_text, batch_endpoint
 from llmtrace.providers.google_usage import PROMPT
+from llmtrace.providers.rpc_codes import error_name
 
 _BATCHES = r"/v1[a-z0-9]*/batches"
 ENDPOINTS = (
@@ -25,12 +26,6 @@ CONTENT, EMBEDDING = ":generateContent", ":embedContent"
 INLINED = ("inlinedResponses", "inlinedEmbedContentResponses")
 STATUSES: Mapping[str | None, CallStatus] = {None: "ok", "CANCELLED": "cancelled"}
 OVER = frozenset({"succeeded", "failed", "cancelled", "expired"})
-# Numbers of google.rpc.Code: https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto
-CODES = (
-    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
-    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
-    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
-)  # fmt: skip
 
 
 def read_states(body: Mapping[str, Any]) -> Sequence[BatchState]:
@@ -88,7 +83,7 @@ def read_asked(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
     return len(as_list(requests)) or None, (model,) if model else ()
 
 
-def read_told(body: Mapping[str, Any]) -> list[tuple[str, BatchResult]]:
+def read_told(body: Mapping[str, Any], batch_id: str) -> list[tuple[str, BatchResult]]:
     """The results that BODY, which tells how one batch stands or several do, holds, each with its batch's id."""
     return [(str(b.get("name")), r) for b in _operations(body) if as_text(b.get("name")) for r in _results_of(b)]
 
@@ -113,14 +108,8 @@ def _read(line: Mapping[str, Any], key: str) -> BatchResult | None:
     if not answer and not error:
         return None
     custom_id = as_text(line.get("key")) or as_text(as_mapping(line.get("metadata")).get("key"))
-    kind = None if answer else _error_type(error)
+    kind = None if answer else error_name(error)
     return BatchResult(key, custom_id, STATUSES.get(kind, "error"), kind, body=_with_usage(answer) if answer else None)
-
-
-def _error_type(error: Mapping[str, Any]) -> str:
-    code = as_count(error.get("code"))
-    known = CODES[code] if code is not None and code < len(CODES) else str(code or "error")
-    return as_text(error.get("status")) or known
 
 
 def _with_usage(answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -142,4 +131,5 @@ BATCHES = Batches(
     results_are_files=True,
     marks=(b'"key"', b'"response"', b'"error"'),
     read_told=read_told,
+    told_mark=b'Responses"',
 )

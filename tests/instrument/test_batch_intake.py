@@ -142,3 +142,14 @@ def test_an_answer_without_results_is_no_block_of_them() -> None:
     intake: Any = BatchIntake(Figures())
     for answer in (b'{"name": "batches/b1"}', b"", None):
         assert intake.told(SimpleNamespace(response_bytes=answer, family=family, endpoint=endpoint)) is None
+
+
+def test_results_in_an_answer_that_was_read_already_are_counted_where_the_queue_is_full() -> None:
+    figures, family = Figures(), find_family("openai")
+    endpoint = find_endpoint("openai", "GET", "/v1/batches/b1/results")
+    page = {"results": [{"batch_request_id": "r0", "batch_result": {"error": {"code": 3}}}, {}]}
+    intake: Any = BatchIntake(figures)
+    step = SimpleNamespace(events=[page], family=family, endpoint=endpoint, subject="b1")
+    intake.let_go_told(step, "queue_full")
+    intake.let_go_told(SimpleNamespace(events=[], family=family, endpoint=endpoint, subject="b1"), "queue_full")
+    assert (figures.ended, figures.dropped) == (1, {"queue_full": 1})

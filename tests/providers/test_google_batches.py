@@ -56,7 +56,7 @@ def test_how_many_were_answered_is_known_once_it_is_over(
 
 def test_results_in_an_answer_have_the_name_of_their_batch_and_their_place() -> None:
     lines = [{"response": ANSWER, "metadata": {"key": "r0"}}, {"error": {"code": 8, "message": "m"}}, {}, "odd"]
-    told = read_told(over({"inlinedResponses": {"inlinedResponses": lines}}))
+    told = read_told(over({"inlinedResponses": {"inlinedResponses": lines}}), "b1")
     assert [(id_, r.key, r.custom_id, r.status, r.error_type, r.body) for id_, r in told] == [
         ("batches/b1", "batches/b1 0", "r0", "ok", None, ANSWER),
         ("batches/b1", "batches/b1 1", None, "error", "RESOURCE_EXHAUSTED", None),
@@ -66,12 +66,12 @@ def test_results_in_an_answer_have_the_name_of_their_batch_and_their_place() -> 
 def test_results_are_found_where_only_the_response_has_them() -> None:
     output = {"inlinedResponses": {"inlinedResponses": [{"response": ANSWER}]}}
     told = {**over({}), "response": output}
-    assert [r.body for _, r in read_told(told)] == [ANSWER]
+    assert [r.body for _, r in read_told(told, "b1")] == [ANSWER]
 
 
 def test_an_embedding_has_the_tokens_that_are_told_beside_it() -> None:
     lines = [{"response": {"embedding": {"values": [0.5]}, "tokenCount": "4"}}]
-    ((_, result),) = read_told(over({"inlinedEmbedContentResponses": {"inlinedResponses": lines}}))
+    ((_, result),) = read_told(over({"inlinedEmbedContentResponses": {"inlinedResponses": lines}}), "b1")
     assert result.body is not None
     assert result.body["usageMetadata"] == {"promptTokenCount": 4}
     (state,) = read_states(over({"inlinedEmbedContentResponses": {"inlinedResponses": lines}}))
