@@ -66,7 +66,7 @@ class GoogleSeam(Seam):
         def download_file(client: Any, *args: Any, **kwargs: Any) -> Any:
             invocation = quietly(self._begin_download, client, args, kwargs)
             with self.flight(invocation):
-                data = original(client, *args, **_seen(invocation, kwargs))
+                data = original(client, *args, **(quietly(_seen, invocation, kwargs) or kwargs))
             if invocation is not None:
                 quietly(_downloaded, invocation, data)
             return data
@@ -77,7 +77,7 @@ class GoogleSeam(Seam):
         async def async_download_file(client: Any, *args: Any, **kwargs: Any) -> Any:
             invocation = quietly(self._begin_download, client, args, kwargs)
             with self.flight(invocation):
-                data = await original(client, *args, **_seen(invocation, kwargs))
+                data = await original(client, *args, **(quietly(_seen, invocation, kwargs) or kwargs))
             if invocation is not None:
                 quietly(_downloaded, invocation, data)
             return data

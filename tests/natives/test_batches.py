@@ -275,3 +275,20 @@ def test_a_batch_of_another_is_the_readers_and_one_alone_is_no_news(simulator: S
             wait(client, name)
     collect()
     assert {(r["feature"], r["batch_id"]) for r in calls(home)} == {("reader", name)}
+
+
+@pytest.mark.expects_warning
+@pytest.mark.parametrize(
+    "name", ["GoogleSeam._begin_download", "GoogleSeam._begin", "_seen", "_Copied._see", "_downloaded"]
+)
+def test_whatever_of_ours_fails_the_application_gets_its_file(
+    gemini: genai.Client, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(f"llmtrace.instrument.google.{name}", fail)
+    file = wait(gemini, submit_file(gemini, 2)).dest.file_name
+    for way in (as_bytes, as_path, as_stream):
+        content = asyncio.run(way(gemini.files, file, tmp_path))
+        assert [json.loads(line)["key"] for line in content.splitlines()] == ["r0", "r1"]
