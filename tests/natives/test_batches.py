@@ -16,6 +16,7 @@ from native import collect
 from surface import settle
 
 import llmtrace
+from llmtrace.instrument import google
 from llmtrace.simulator import Simulator
 
 MODEL = "gemini-2.5-flash"
@@ -279,15 +280,22 @@ def test_a_batch_of_another_is_the_readers_and_one_alone_is_no_news(simulator: S
 
 @pytest.mark.expects_warning
 @pytest.mark.parametrize(
-    "name", ["GoogleSeam._begin_download", "GoogleSeam._begin", "_seen", "_Copied._see", "_downloaded"]
+    ("owner", "name"),
+    [
+        (google.GoogleSeam, "_begin"),
+        (google.GoogleSeam, "_begin_download"),
+        (google, "_seen"),
+        (google._Copied, "_see"),
+        (google, "_downloaded"),
+    ],
 )
 def test_whatever_of_ours_fails_the_application_gets_its_file(
-    gemini: genai.Client, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    gemini: genai.Client, tmp_path: Path, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr(f"llmtrace.instrument.google.{name}", fail)
+    monkeypatch.setattr(owner, name, fail)
     file = wait(gemini, submit_file(gemini, 2)).dest.file_name
     for way in (as_bytes, as_path, as_stream):
         content = asyncio.run(way(gemini.files, file, tmp_path))
