@@ -45,7 +45,7 @@ class OtlpExporter:
         self._queue: Queue[Span] = Queue(QUEUE_SPANS)
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self.sent = self.dropped = 0
+        self.sent = self.dropped = self._dropped_at_flush = 0
 
     def put(self, spans: Sequence[Span]) -> None:
         """Take SPANS without waiting; what does not fit is dropped and counted."""
@@ -61,12 +61,13 @@ class OtlpExporter:
                 self.dropped += 1
 
     def flush(self, deadline: float) -> bool:
-        """Whether all that was put is delivered before DEADLINE (of the monotonic clock)."""
-        dropped_before, queue = self.dropped, self._queue
+        """Whether all that was put since the last flush is delivered before DEADLINE (of the monotonic clock)."""
+        queue = self._queue
         with queue.all_tasks_done:
             timeout_s = max(0.0, deadline - time.monotonic())
             done = queue.all_tasks_done.wait_for(lambda: queue.unfinished_tasks == 0, timeout_s)
-        return done and self.dropped == dropped_before
+        dropped_before, self._dropped_at_flush = self._dropped_at_flush, self.dropped
+        return done and self._dropped_at_flush == dropped_before
 
     def close(self, deadline: float) -> None:
         """Stop; a delivery under way is given until DEADLINE."""

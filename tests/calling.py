@@ -29,26 +29,13 @@ class Clients:
     anthropic_async: anthropic.AsyncAnthropic
 
 
-_open: list[Clients] = []
-
-
-def close_clients() -> None:
-    """Close what `make_clients` made; async clients are closed in the loop that used them."""
-    while _open:
-        made = _open.pop()
-        made.openai.close()
-        made.anthropic.close()
-
-
 def make_clients(simulator: Simulator, **options: Any) -> Clients:
-    made = Clients(
+    return Clients(
         openai.OpenAI(base_url=simulator.openai_base_url, api_key="k", **options),
         openai.AsyncOpenAI(base_url=simulator.openai_base_url, api_key="k", **options),
         anthropic.Anthropic(base_url=simulator.anthropic_base_url, api_key="k", **options),
         anthropic.AsyncAnthropic(base_url=simulator.anthropic_base_url, api_key="k", **options),
     )
-    _open.append(made)
-    return made
 
 
 STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}

@@ -1,12 +1,16 @@
 """Fixtures that every test may use. No test touches the user's home, an internet host, or the app's environment."""
 
+import functools
 import gc
 import logging
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
+import httpx2
 import pytest
-from calling import close_clients
 from hypothesis import settings
 from otlp_receiver import Receiver, receive
 from skipping import pytest_make_collect_report, pytest_runtest_makereport
@@ -91,10 +95,25 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_client_left_open() -> Iterator[None]:
-    """Clients are closed with the test that made them."""
+def no_client_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients are closed with the test that made them; those that the collector finds would fail another."""
+    made: list[weakref.ref[httpx.Client | httpx2.Client]] = []
+    for library in (httpx, httpx2):
+        monkeypatch.setattr(library.Client, "__init__", _noting(library.Client.__init__, made))
     yield
-    close_clients()
+    for reference in made:
+        client = reference()
+        if client is not None:
+            client.close()
+
+
+def _noting(begin: Any, made: list[Any]) -> Any:
+    @functools.wraps(begin)
+    def noted(client: Any, *args: Any, **kwargs: Any) -> None:
+        begin(client, *args, **kwargs)
+        made.append(weakref.ref(client))
+
+    return noted
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import gzip
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -46,6 +46,10 @@ def receive() -> Iterator[Receiver]:
             self.send_error(404)
 
         def do_POST(self) -> None:
+            with suppress(BrokenPipeError, ConnectionResetError):  # who asked may have gone
+                self._receive()
+
+        def _receive(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import ModuleType
@@ -86,7 +87,7 @@ class Capture:
         if self._shipper is not None:
             self._shipper.wake()
         self._close_with_multiprocessing()
-        os.register_at_fork(after_in_child=self._after_fork)
+        _of_this_process.add(self)
         atexit.register(self.close, EXIT_TIMEOUT_S)
 
     def repatch(self) -> None:
@@ -182,10 +183,7 @@ class Capture:
     def _put_span(self, span: Span) -> None:
         self.pipeline.put(span)
 
-    def _after_fork(self) -> None:
-        quietly(self._start_over)
-
-    def _start_over(self) -> None:
+    def start_over(self) -> None:
         """In a forked child: a pipeline of its own, whose thread starts with the first call."""
         self.pipeline.disown()
         if self._shipper is not None:
@@ -211,6 +209,18 @@ class Capture:
             util.register_after_fork(self, _finalize_with_multiprocessing)
             if sys.modules["multiprocessing.process"].parent_process() is not None:
                 _finalize_with_multiprocessing(self)  # one that is under way already
+
+
+# What is registered for forks stays so for ever: what was switched off must be free to go.
+_of_this_process: weakref.WeakSet[Capture] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for capture in list(_of_this_process):
+        quietly(capture.start_over)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _do_nothing() -> None:

@@ -16,7 +16,7 @@ class Exporter(Protocol):
         """Take SPANS without waiting."""
 
     def flush(self, deadline: float) -> bool:
-        """Whether all that was put is delivered before DEADLINE (of the monotonic clock)."""
+        """Whether all that was put since the last flush is delivered before DEADLINE (of the monotonic clock)."""
 
     def close(self, deadline: float) -> None:
         """Deliver what can be until DEADLINE, and stop."""

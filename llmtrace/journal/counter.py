@@ -7,6 +7,7 @@ number of processes and across process namespaces.
 import fcntl
 import json
 import os
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +61,9 @@ class CounterFile:
         except OSError:
             os.close(self._fd)
             raise
+        # Calls may end, and are counted, after the recording was switched off: it is open for as long as anybody counts.
+        self._letting_go = weakref.finalize(self, os.close, self._fd)
+        self._letting_go.atexit = False
 
     def _new_tally(self, folder: Path) -> Tally | None:
         if not is_local(folder):
@@ -85,7 +89,7 @@ class CounterFile:
         """Let the lock go: this process will count no more."""
         if self.tally is not None:
             self.tally.close()
-        os.close(self._fd)
+        self._letting_go()
 
 
 def read_counters(folder: Path) -> list[Counter]:

@@ -48,6 +48,7 @@ class Home:
 def mine(home: Path) -> Iterator[Home]:
     made = Home(home)
     yield made
+    made.writer.close()
     made.owner.close()
 
 

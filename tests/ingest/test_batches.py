@@ -47,6 +47,7 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
+    made.writer.close()
     made.store.close()
 
 

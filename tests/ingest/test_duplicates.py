@@ -67,6 +67,8 @@ class Home:
 def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
+    made.writer.close()
+    made.counter.close()
     made.store.close()
 
 

@@ -1,4 +1,6 @@
+import gc
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,7 +15,7 @@ from conftest import recorded_calls
 
 import llmtrace
 from llmtrace import lifecycle
-from llmtrace.journal import journal_folder, list_segments
+from llmtrace.journal import journal_folder, list_segments, read_counters
 from llmtrace.simulator import Simulator
 
 
@@ -141,6 +143,20 @@ def test_names_come_from_the_argument_then_the_environment(
     make_clients(simulator).openai.chat.completions.create(**OPENAI)
     assert recorded_calls(home)[-1].feature_source == "default"
     assert b"shop" in list_segments(journal_folder(home))[-1].path.read_bytes()
+
+
+def test_switching_on_and_off_again_and_again_leaves_nothing_open(simulator: Simulator, tmp_path: Path) -> None:
+    client = make_clients(simulator).openai
+    held: list[tuple[int, int]] = []
+    for n in range(4):
+        llmtrace.instrument(home=tmp_path / str(n))
+        client.chat.completions.create(**OPENAI)
+        assert llmtrace.shutdown(5.0)
+        gc.collect()
+        recorders = sum(type(thing).__name__ in ("Capture", "Pipeline") for thing in gc.get_objects())
+        held.append((len(os.listdir("/proc/self/fd")), recorders))
+    assert len(set(held[1:])) == 1, held
+    assert [counter.ended for n in range(4) for counter in read_counters(journal_folder(tmp_path / str(n)))] == [1] * 4
 
 
 @pytest.mark.expects_warning

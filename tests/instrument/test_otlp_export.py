@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,8 @@ def test_a_backend_that_refuses_is_counted_and_costs_the_journal_nothing(
     receiver.statuses = [400] * 10
     llmtrace.instrument(home=home, otlp=receiver.url)
     call(simulator)
+    while not receiver.tries:  # a refusal counts whether it came before the flush or while it waits
+        time.sleep(0.01)
     assert llmtrace.flush(10.0) is False
     assert len(recorded_calls_without_export(home)) == 1
     call(simulator)
