@@ -3,15 +3,18 @@
 A result counts as ended when the journal's thread has read it: until then nobody knows how many there are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from llmtrace.instrument.batches import BatchReader, Lines, looks_like_results
+from llmtrace.instrument.batch_files import looks_like_results
+from llmtrace.instrument.batches import BatchReader, Lines, told_of
 from llmtrace.instrument.figures import Figures
 from llmtrace.instrument.invocation import Invocation
-from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Span
 
 WAITING_BYTES = 64 * 1024 * 1024
+# What each result in an answer has: enough to count about how many are let go unread.
+TOLD_ANSWER, TOLD_ERROR = b'"response"', b'"error"'
 
 
 class BatchIntake:
@@ -35,6 +38,16 @@ class BatchIntake:
         self._waiting_bytes += len(lines.block)  # approximate where threads race; every lull sets it straight
         return lines
 
+    def told(self, invocation: Invocation) -> Lines | None:
+        """The answer to INVOCATION, which asked how batches stand, where it may hold results; else None."""
+        block, batches = invocation.response_bytes, invocation.family.batches
+        if not block or batches is None or batches.read_told is None or invocation.endpoint.step != "retrieve":
+            return None
+        if batches.told_mark not in block:
+            return None
+        lines = self.take(invocation, block)
+        return replace(lines, count=max(1, block.count(TOLD_ANSWER) + block.count(TOLD_ERROR)))
+
     def whole(self, invocation: Invocation) -> Lines | None:
         """The results that INVOCATION has read as a whole; None where it has read something else, or nothing."""
         block = invocation.response_bytes
@@ -45,6 +58,13 @@ class BatchIntake:
         self._figures.end(lines.count)
         self._figures.drop(reason, lines.count)
 
+    def let_go_told(self, invocation: Invocation, reason: str) -> None:
+        """Drop the results that the answer to INVOCATION holds, where it was read already, for REASON."""
+        number = len(told_of(invocation))
+        if number:
+            self._figures.end(number)
+            self._figures.drop(reason, number)
+
     # On the journal's thread
 
     def is_idle(self) -> None:
@@ -53,15 +73,21 @@ class BatchIntake:
 
     def spans_of(self, item: Lines | Invocation) -> Iterator[Span]:
         """The spans that ITEM makes."""
+        if isinstance(item, Invocation) and item.endpoint.step == "results":
+            yield from self._counted(self._reader.read_file(item))
+            return
         if isinstance(item, Invocation):
-            for span in quietly(self._reader.read_progress, item) or ():
-                self._figures.end()
-                yield span
+            yield from self._counted(self._reader.read_answer(item))
             return
         self._waiting_bytes -= len(item.block)
         if not item.block:
             self.let_go(item, "results_full")
-        for result in self._reader.read_results(item):
+        is_told = item.invocation.endpoint.step == "retrieve"
+        yield from self._counted((self._reader.read_told if is_told else self._reader.read_results)(item))
+
+    def _counted(self, results: Iterable[Span | None]) -> Iterator[Span]:
+        """RESULTS that could be read, each counted as it ends."""
+        for result in results:
             self._figures.end()
             if result is None:
                 self._figures.drop("invalid_span")

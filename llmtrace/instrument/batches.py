@@ -5,9 +5,7 @@ A result's span has ids that are made of the provider's own, so that reading the
 """
 
 import json
-import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 from llmtrace import codec, semconv
 from llmtrace.batch import BatchResult, BatchState, encode_state
 from llmtrace.ids import new_span_id
+from llmtrace.instrument.batch_files import count_requests, looks_like_results, read_file
 from llmtrace.instrument.finished import made_for, redacted, to_call
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
@@ -24,8 +23,6 @@ from llmtrace.providers.amounts import as_count
 from llmtrace.providers.base import as_float, as_mapping, as_text
 
 MOST_BATCHES = 1024
-SNIFFED_BYTES = 65_536
-READ_BYTES = 1024 * 1024
 # What a creation's span does not have of a call's: it is none.
 OF_CALLS = frozenset({semconv.OPERATION_NAME, semconv.USAGE_SOURCE, semconv.ENDPOINT})
 UNKNOWN = "batch_request"
@@ -40,10 +37,12 @@ class Lines:
     count: int
 
 
-def looks_like_results(invocation: Invocation, block: bytes) -> bool:
-    """Whether BLOCK, the start of what INVOCATION reads, may be results of a batch: a file may hold anything."""
+def told_of(invocation: Invocation) -> Sequence[tuple[str, BatchResult]]:
+    """The results that the answer to INVOCATION holds, as far as it was read, each with the id of its batch."""
     batches = invocation.family.batches
-    return batches is None or not batches.results_are_files or block.find(b'"custom_id"', 0, SNIFFED_BYTES) >= 0
+    if batches is None or batches.read_told is None or invocation.endpoint.step != "retrieve":
+        return ()
+    return quietly(batches.read_told, as_mapping(_body(invocation)), invocation.subject or "") or ()
 
 
 class BatchReader:
@@ -109,6 +108,27 @@ class BatchReader:
             _keep(self._batch_of_file, file, state.id)
         return state
 
+    def read_file(self, invocation: Invocation) -> Iterator[Span | None]:
+        """A span for each result in the file that INVOCATION has written what it read to; None for one unread."""
+        for block in read_file(invocation):
+            yield from self.read_results(Lines(invocation, block, block.count(b"\n")))
+
+    def read_told(self, lines: Lines) -> Iterator[Span | None]:
+        """The spans of LINES, an answer that tells how batches stand and may hold results of them."""
+        invocation = lines.invocation
+        try:
+            invocation.events, invocation.response_bytes = [json.loads(lines.block)], None
+        except (ValueError, RecursionError):
+            return
+        yield from self.read_answer(invocation)
+
+    def read_answer(self, invocation: Invocation) -> Iterator[Span | None]:
+        """The spans of the answer to INVOCATION: its news, and one for each result that it holds."""
+        yield from quietly(self.read_progress, invocation) or ()
+        for batch_id, result in told_of(invocation):
+            where = BatchRequest(id=batch_id)
+            yield quietly(_result_span, invocation, where, self._states.get(batch_id), result)
+
     def read_results(self, lines: Lines) -> Iterator[Span | None]:
         """A span for each result in LINES; None for one that cannot be read."""
         invocation = lines.invocation
@@ -125,63 +145,6 @@ class BatchReader:
                 continue  # the last, which was not read to its end
             if result is not None:
                 yield quietly(_result_span, invocation, where, state, result)
-
-
-def count_requests(files: Any, size: int | None) -> tuple[int | None, tuple[str, ...]]:
-    """How many requests the batch file in FILES, of SIZE bytes, holds, and the model that the first asks for.
-
-    FILES are what the SDK was given to upload. A file that was open is read anew by its name.
-    """
-    content = next((file for name, file in files.items() if name == "file"), None) if isinstance(files, dict) else None
-    if content is None and isinstance(files, list | tuple):
-        content = next((pair[1] for pair in files if pair[0] == "file"), None)
-    if isinstance(content, tuple):
-        content = content[1]
-    found = 0, b""
-    for piece in _pieces(content, size):
-        found = _count(piece, *found)
-    number, head = found
-    if not head:
-        return None, ()
-    first = head.partition(b"\n")[0]
-    try:
-        model = as_text(as_mapping(as_mapping(json.loads(first)).get("body")).get("model"))
-    except ValueError:
-        model = None
-    return number, (model,) if model else ()
-
-
-def _count(piece: bytes, before: int, head: bytes) -> tuple[int, bytes]:
-    """Lines up to and with PIECE, BEFORE before it, and the start of the file, HEAD so far."""
-    return before + piece.count(b"\n"), head if b"\n" in head else head + piece[:SNIFFED_BYTES]
-
-
-def _pieces(content: Any, size: int | None) -> Iterator[bytes]:
-    """CONTENT of an upload, each piece of it, the last one ending a line."""
-    if isinstance(content, str):
-        content = content.encode()
-    elif hasattr(content, "getvalue"):
-        content = content.getvalue()
-    if isinstance(content, bytes):
-        yield content if content.endswith(b"\n") else content + b"\n"
-        return
-    name = getattr(content, "name", None)
-    if not isinstance(name, str):
-        return
-    with open(name, "rb", opener=_open_without_waiting) as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode) or about.st_size != size:
-            return  # another file by now
-        last = b"\n"
-        while piece := file.read(READ_BYTES):
-            yield piece
-            last = piece
-        if not last.endswith(b"\n"):
-            yield b"\n"
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _progress_span(invocation: Invocation, state: BatchState, number: int) -> Span:

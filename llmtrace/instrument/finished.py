@@ -16,6 +16,7 @@ from llmtrace.instrument.quiet import quietly
 from llmtrace.model import Attempt, Call, CallStatus, Content, Conversation, Origin, Response, Usage, UsageSource
 from llmtrace.providers import find_usage
 from llmtrace.providers.base import as_mapping, counts_tokens, is_of_request
+from llmtrace.providers.uncharged import FETCH_OPERATION
 
 # Where a cloud puts its own in front of a provider's.
 CLOUD_REQUEST_IDS = ("x-amzn-requestid", "apim-request-id")
@@ -33,6 +34,8 @@ def to_call(invocation: Invocation) -> Call:
         response,
     )
     status, error_type = _outcome(invocation, response)
+    if invocation.subject is not None and status != "error" and request.operation == FETCH_OPERATION:
+        response = replace(response, id=invocation.subject)  # what the request that made it was answered with
     usage, source, complete = _count(invocation, request.provider, response, status)
     response = _with_units(invocation, request.provider, response)
     source = "missing" if is_of_request(response.usage) else source
@@ -146,7 +149,9 @@ def _with_units(invocation: Invocation, provider: str, response: Response) -> Re
     if units is None or status is None or not 200 <= status < 300 or (told and counts_tokens(told)):
         return response
     means = find_usage(provider) or invocation.family
-    return replace(response, usage={**units, **told}) if means is invocation.family else response
+    if means is not invocation.family:
+        units = {name: value for name, value in units.items() if name in means.request_units}
+    return replace(response, usage={**units, **told}) if units else response
 
 
 def _estimate(invocation: Invocation, partial: Usage) -> Usage:

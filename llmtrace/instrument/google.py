@@ -5,12 +5,14 @@ gives them out, parsed. Where the caller leaves a stream, the SDK drops the obje
 """
 
 import json
+import os
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
+from llmtrace.instrument.batch_files import looks_like_results
 from llmtrace.instrument.invocation import Invocation
 from llmtrace.instrument.quiet import quietly
 from llmtrace.instrument.seam import Asked, Seam, attempt, attempt_async
@@ -24,12 +26,16 @@ _opened: ContextVar[list[Invocation] | None] = ContextVar("llmtrace_google_opene
 class GoogleSeam(Seam):
     """The patched API client of google-genai."""
 
+    has_batches = True
+
     def install(self, module: ModuleType) -> bool:
         """Whether MODULE, `_api_client`, has what begins calls; all that it has is replaced."""
         client = getattr(module, "BaseApiClient", None)
         self._patched.patch(client, "_request_once", attempt)
         self._patched.patch(client, "_async_request_once", attempt_async)
         self._patched.patch(client, "async_request_streamed", self._around_streamed_async)
+        self._patched.patch(client, "download_file", self._around_download)
+        self._patched.patch(client, "async_download_file", self._around_download_async)
         begins = (
             self._patched.patch(client, "_request", self._around_request),
             self._patched.patch(client, "_async_request", self._around_request_async),
@@ -55,6 +61,37 @@ class GoogleSeam(Seam):
             return response
 
         return request
+
+    def _around_download(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def download_file(client: Any, *args: Any, **kwargs: Any) -> Any:
+            invocation = quietly(self._begin_download, client, args, kwargs)
+            with self.flight(invocation):
+                data = original(client, *args, **(quietly(_seen, invocation, kwargs) or kwargs))
+            if invocation is not None:
+                quietly(_downloaded, invocation, data)
+            return data
+
+        return download_file
+
+    def _around_download_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def async_download_file(client: Any, *args: Any, **kwargs: Any) -> Any:
+            invocation = quietly(self._begin_download, client, args, kwargs)
+            with self.flight(invocation):
+                data = await original(client, *args, **(quietly(_seen, invocation, kwargs) or kwargs))
+            if invocation is not None:
+                quietly(_downloaded, invocation, data)
+            return data
+
+        return async_download_file
+
+    def _begin_download(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation | None:
+        path = kwargs.get("path") or args[0]
+        name, base = VERTEX if client.vertexai else "", client._http_options.base_url or ""
+        invocation = self.begin(Asked(name, "GET", f"{base.rstrip('/')}/{path}", {}))
+        if invocation is not None:
+            destination = kwargs.get("destination")
+            invocation.asked = os.fspath(destination) if isinstance(destination, str | os.PathLike) else None
+        return invocation
 
     def _begin(self, client: Any, http_name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Invocation | None:
         request = kwargs.get("http_request") or args[0]
@@ -99,6 +136,40 @@ class GoogleSeam(Seam):
             return result
 
         return request_streamed
+
+
+class _Copied:
+    """A stream of the caller's that a file is written to, of which INVOCATION sees what is written."""
+
+    def __init__(self, stream: Any, invocation: Invocation) -> None:
+        self._stream, self._invocation = stream, invocation
+        self._is_begun = self._is_other = False
+
+    def write(self, piece: bytes) -> Any:
+        written = self._stream.write(piece)
+        quietly(self._see, piece)
+        return written
+
+    def _see(self, piece: bytes) -> None:
+        if not self._is_begun:
+            self._is_begun, self._is_other = True, not looks_like_results(self._invocation, piece)
+        if not self._is_other:
+            self._invocation.feed(piece)
+
+
+def _seen(invocation: Invocation | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """KWARGS of a download, of which INVOCATION sees what it writes to a stream of the caller's."""
+    destination = kwargs.get("destination")
+    if invocation is None or invocation.asked is not None or not hasattr(destination, "write"):
+        return kwargs
+    invocation.read_lines()
+    return {**kwargs, "destination": _Copied(destination, invocation)}
+
+
+def _downloaded(invocation: Invocation, data: Any) -> None:
+    """A file has come: as DATA, in a stream that was seen, or in another file."""
+    invocation.response_bytes = data if isinstance(data, bytes) else None
+    invocation.finish_reading()
 
 
 def _segments(invocation: Invocation, reference: "weakref.ref[Any]") -> Callable[[], SyncItems]:

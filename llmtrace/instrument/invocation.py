@@ -73,7 +73,7 @@ class Invocation:
         self.response: Response | None = None
         self._add: Callable[[Mapping[str, Any]], object] | None = None
         self.reader: Reader | None = None
-        # Of a step of a batch: what was asked for, and the id in its path.
+        # Of a step of a batch: what was asked for. Of one, and of a fetch: the id in its path.
         self.asked: Any = None
         self.subject: str | None = None
         self.headers: Mapping[str, str] | None = None
@@ -190,9 +190,13 @@ class Invocation:
         self._is_raw = is_raw
         content_type = response.headers.get("content-type", "").lower()
         if self.endpoint.step == "results":
-            self.reader = LineReader(functools.partial(self._sink.put_lines, self))
+            self.read_lines()
         elif is_raw or EVENT_STREAM not in content_type:
             self.reader = BodyReader(content_type, self.take, is_alone=is_alone)
+
+    def read_lines(self) -> None:
+        """What is fed are results of a batch, one a line."""
+        self.reader = LineReader(functools.partial(self._sink.put_lines, self))
 
     def hold(self, response: Any, registry: "dict[int, Invocation]") -> None:
         """End when RESPONSE is dropped, at the latest; what was put on it is then taken off, and off REGISTRY."""

@@ -137,11 +137,16 @@ class Pipeline:
 
     def _note(self, step: Invocation) -> None:
         """Take a STEP of a batch that is no span itself, where it says anything."""
-        if step.endpoint.step == "results":
-            lines = self._batches.whole(step)
-            if lines is not None:
-                self._put_lines(lines)
-        elif not self._closing and self._queue.qsize() < QUEUE_SPANS:
+        is_results = step.endpoint.step == "results"
+        is_in_file = is_results and isinstance(step.asked, str) and step.status == "ok"
+        lines = self._batches.whole(step) if is_results else self._batches.told(step)
+        if lines is not None:
+            self._put_lines(lines)
+        elif is_results and not is_in_file:
+            return
+        elif self._closing or self._queue.qsize() >= QUEUE_SPANS:
+            self._batches.let_go_told(step, "after_shutdown" if self._closing else "queue_full")
+        else:
             self._queue.put(step)
 
     def flush(self, timeout_s: float) -> bool:

@@ -21,6 +21,7 @@ from llmtrace.instrument.quiet import quietly, warn_of_release
 from llmtrace.instrument.streams import follow
 from llmtrace.model import Attempt
 from llmtrace.providers import Family, find_endpoint
+from llmtrace.providers.base import path_of
 
 _T = TypeVar("_T")
 PORTS = {"http": 80, "https": 443}
@@ -42,6 +43,8 @@ class Seam:
     """The choke points of one SDK in this process; `name` where it is not its family's."""
 
     name: str | None = None
+    # Whether it follows the batches of its family.
+    has_batches = False
 
     def __init__(self, module: ModuleType, family: Family, capture: Capture) -> None:
         """Replace what calls of FAMILY go through in MODULE, for CAPTURE."""
@@ -69,13 +72,18 @@ class Seam:
         """The invocation for what is ASKED in the protocol of FAMILY, or None where it is not to be recorded."""
         family = family or self._family
         endpoint = find_endpoint(family.sdk, asked.method, asked.url)
-        if endpoint is None or endpoint.step is not None or not self._is_active:
+        if endpoint is None or not self._is_active or (endpoint.step is not None and not self.has_batches):
             return None
         parts = urlsplit(asked.url)
         origin = (asked.client, parts.hostname, parts.port or PORTS.get(parts.scheme), asked.body, asked.stream)
         capture = self._capture
         quietly(capture.pipeline.begin)
         invocation = Invocation(capture.settings, capture.pipeline, family, endpoint, origin)
+        if endpoint.step is not None:
+            found = endpoint.matches.search(path_of(asked.url))
+            invocation.subject = found.groupdict().get("id") if found is not None else None
+            invocation.asked = asked.body
+            return invocation
         if capture.gate is not None:
             invocation.asked = asked.body
         if capture.shared_spans is not None:
@@ -121,8 +129,9 @@ class Flight:
             BudgetExceeded: the call may not be made.
         """
         if self._invocation is not None:
-            body, self._invocation.asked = self._invocation.asked, None
-            ask_leave(self._capture, self._invocation, body or {})
+            if self._invocation.endpoint.step is None:
+                body, self._invocation.asked = self._invocation.asked, None
+                ask_leave(self._capture, self._invocation, body or {})
             self._outer = in_flight.get()
             in_flight.set(self._invocation)
         return self._invocation

@@ -182,9 +182,10 @@ class Patches:
         if not self.capture.pipeline.has_begun:
             quietly(self.capture.pipeline.begin)
         invocation = Invocation(self.capture.settings, self.capture.pipeline, self._family, endpoint, origin)
-        if endpoint.step is not None:
+        if "id" in endpoint.matches.groupindex:
             found = endpoint.matches.search(path_of(options.url))
-            invocation.subject = found.groupdict().get("id") if found is not None else None
+            invocation.subject = found["id"] if found is not None else None
+        if endpoint.step is not None:
             invocation.asked = options.files if endpoint.step == "upload" else body
             return invocation
         if self.capture.shared_spans is not None:

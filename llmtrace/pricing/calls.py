@@ -41,10 +41,9 @@ def price_call(book: PriceBook, call: Call) -> Cost:
     if _is_unfinished(call):
         reason = UNFINISHED if call.request.endpoint == "responses" else STARTED
         return Cost("unpriced", None, reason=reason, price_book=book.version)
-    names = (call.response.model, call.request.model)
     facts = PricingFacts(
         provider=call.request.provider,
-        models=tuple(dict.fromkeys(n for n in names if n)),
+        models=_models(call),
         at=datetime.fromtimestamp(call.started_at_ns / 1e9, UTC),
         endpoint=call.request.endpoint,
         host=call.request.server_address,
@@ -57,6 +56,14 @@ def price_call(book: PriceBook, call: Call) -> Cost:
         usage_complete=call.usage_complete and _counts_output(call),
     )
     return price_usage(book, billed_usage(call), facts)
+
+
+def _models(call: Call) -> tuple[str, ...]:
+    """What CALL's models are called, the one that answered first; or else what its endpoint is, in a list of prices."""
+    named = tuple(dict.fromkeys(n for n in (call.response.model, call.request.model) if n))
+    family = find_usage(call.request.provider)
+    unnamed = family.unnamed.get(call.request.endpoint) if family is not None and not named else None
+    return named if unnamed is None else (unnamed,)
 
 
 def _is_unfinished(call: Call) -> bool:

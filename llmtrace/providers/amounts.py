@@ -30,15 +30,15 @@ def read_count(usage: Mapping[str, Any], *names: str) -> int | None:
     return None
 
 
-def as_money(value: Any) -> Decimal | None:
-    """VALUE as an amount of money if it can be one, to the digits that were sent; else None."""
+def as_money(value: Any, below: int = MAX_COUNT) -> Decimal | None:
+    """VALUE as an amount of money, BELOW some number of its unit, if it can be one, to the digits sent; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < MAX_COUNT else None
+    return amount if amount.is_finite() and 0 <= amount < below else None
 
 
 def count(usage: Mapping[str, Any], *names: str) -> int | None:

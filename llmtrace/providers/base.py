@@ -6,7 +6,7 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -115,7 +115,9 @@ class Batches:
     `read_states` reads one batch or a list of them. `read_asked` reads, of the request that creates one, how many
     requests are in it and the models that they ask for. `read_result` reads one line of results of the batch or file
     with that id, or None where the line is none. `find_path` tells, of an answer, the path that it was asked for under.
-    `results_are_files`: files may as well hold something else.
+    `results_are_files`: files may as well hold something else; results have one of `marks` near their start.
+    `read_told`, where there is one, reads the results that an answer holds which tells how batches stand, or of the one
+    with that id, each with its batch's id; such an answer has `told_mark` in it.
     """
 
     read_states: Callable[[Mapping[str, Any]], Sequence[BatchState]]
@@ -123,6 +125,9 @@ class Batches:
     read_result: Callable[[Mapping[str, Any], str], BatchResult | None]
     find_path: Callable[[Mapping[str, Any]], str | None]
     results_are_files: bool
+    marks: tuple[bytes, ...] = (b'"custom_id"',)
+    read_told: Callable[[Mapping[str, Any], str], Sequence[tuple[str, BatchResult]]] | None = None
+    told_mark: bytes = b""
 
 
 def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
@@ -134,7 +139,9 @@ def read_model_name(name: str) -> tuple[str, Mapping[str, Any]]:
 class UsageFamily:
     """What the usage objects of `providers` mean, and how they are billed: all that a price needs.
 
-    `read_model` tells what a model's name says beside the model: where it runs, for one.
+    `read_model` tells what a model's name says beside the model: where it runs, for one. `request_units` are those of
+    `REQUEST_UNITS` that it bills by in the protocol of another family; in its own, it does by all. `unnamed` is what
+    its list of prices calls an endpoint whose requests and answers name no model.
     """
 
     providers: frozenset[str]
@@ -142,6 +149,8 @@ class UsageFamily:
     denormalise: Callable[[Usage], RawUsage]
     bill: Callable[[RawUsage, Mapping[str, Any], tuple[str, ...]], Billing]
     read_model: Callable[[str], tuple[str, Mapping[str, Any]]] = read_model_name
+    request_units: frozenset[str] = frozenset()
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_they_are(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:

@@ -9,17 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmtrace.model import Response
-from llmtrace.providers import google_interactions, google_live, google_usage
-from llmtrace.providers.base import (
-    Endpoint,
-    Family,
-    as_float,
-    as_int,
-    as_list,
-    as_mapping,
-    as_text,
-    as_texts,
-)
+from llmtrace.providers import google_batches, google_interactions, google_live, google_usage
+from llmtrace.providers.base import Endpoint, Family, as_float, as_int, as_list, as_mapping, as_text, as_texts
 from llmtrace.providers.google_content import read_content
 
 KEPT_TEXT_CHARACTERS = 32_768
@@ -282,6 +273,7 @@ ENDPOINTS = (
     _predicting("predict_long_running", r":predictLongRunning$"),
     *google_interactions.ENDPOINTS,
     *google_live.ENDPOINTS,
+    *google_batches.ENDPOINTS,
 )
 
 USAGE = google_usage.FAMILY
@@ -297,4 +289,5 @@ FAMILY = Family(
     bill=USAGE.bill,
     read_model=USAGE.read_model,
     request_id_header="x-request-id",
+    batches=google_batches.BATCHES,
 )

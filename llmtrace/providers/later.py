@@ -16,15 +16,17 @@ from llmtrace.providers.uncharged import FETCH_OPERATION
 Body = Mapping[str, Any]
 # Endpoints whose usage may come with a later fetch, and those of them whose usage grows with each.
 GROWING = frozenset({"agents.sessions", "sessions", "dreams", "deployments.run"})
-MADE_LATER = GROWING | {"responses", "threads.runs", "fine_tuning.jobs", "evals.runs", "videos", "interactions"}
+MADE_LATER = GROWING | {
+    "responses", "threads.runs", "fine_tuning.jobs", "evals.runs", "videos", "interactions", "chat.deferred",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One kind of such work: its `name` in llmtrace, what its objects say they are, and what they say of it.
 
-    `starts` are paths that a POST starts it at; `fetches` are methods and paths that tell of it later. `unwrap` takes
-    the object out of an event of a stream.
+    `starts` are paths that a POST starts it at; `fetches` are methods and paths that tell of it later, with a group
+    `id` where the answer may not say of what it tells. `unwrap` takes the object out of an event of a stream.
     """
 
     name: str

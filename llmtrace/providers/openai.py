@@ -6,7 +6,8 @@ Source: https://github.com/openai/openai-openapi (the API definition)
 import re
 from collections.abc import Mapping
 
-from llmtrace.providers import openai_batches, openai_chat, openai_media, openai_responses, openai_work
+from llmtrace.model import Request, Response
+from llmtrace.providers import openai_batches, openai_chat, openai_media, openai_responses, openai_work, xai_work
 from llmtrace.providers.base import Endpoint, Family, as_int, as_text
 from llmtrace.providers.openai_hosts import (
     HOSTS,
@@ -25,6 +26,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *openai_responses.ENDPOINTS,
     *openai_media.ENDPOINTS,
     *openai_work.ENDPOINTS,
+    *xai_work.ENDPOINTS,
     count_endpoint("responses.input_tokens", r"/responses/input_tokens$"),
     Endpoint(
         name="moderations",
@@ -76,6 +78,12 @@ def _duration_s(text: str) -> float | None:
     return _number(text)
 
 
+def complete(request: Request, response: Response, headers: Mapping[str, str]) -> tuple[Request, Response]:
+    """REQUEST with who really answered it, and whether it is answered later; RESPONSE as it is."""
+    request, response = name_server(request, response, headers)
+    return xai_work.name_deferred(request, response), response
+
+
 FAMILY = Family(
     sdk="openai",
     providers=frozenset({*(provider for _, provider in HOSTS), *SERVERS, UNKNOWN} - OTHER_PROTOCOLS),
@@ -89,5 +97,5 @@ FAMILY = Family(
     request_id_header="x-request-id",
     own_hosts=("api.openai.com",),
     batches=openai_batches.BATCHES,
-    complete=name_server,
+    complete=complete,
 )

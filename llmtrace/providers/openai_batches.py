@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
+from llmtrace.providers import xai_batches
 from llmtrace.providers.amounts import as_count
 from llmtrace.providers.base import Batches, as_float, as_int, as_list, as_mapping, as_text, batch_endpoint
 from llmtrace.providers.openai_chat import read_error
@@ -20,6 +21,9 @@ ENDPOINTS = (
     batch_endpoint("batches.create", "create", "POST", _START + r"/batches$"),
     batch_endpoint("batches.retrieve", "retrieve", "GET", _START + r"/batches(?:/(?P<id>[^/]+))?$"),
     batch_endpoint("batches.cancel", "retrieve", "POST", _START + r"/batches/(?P<id>[^/]+)/cancel$"),
+    # xAI's: https://docs.x.ai/developers/advanced-api-usage/batch-api
+    batch_endpoint("batches.cancel", "retrieve", "POST", _START + r"/batches/(?P<id>[^/:]+):cancel$"),
+    batch_endpoint("batches.results", "retrieve", "GET", _START + r"/batches/(?P<id>[^/]+)/results$"),
     batch_endpoint("files.content", "results", "GET", _START + r"/files/(?P<id>[^/]+)/content$"),
 )
 # Kind of an answer to the path of its request.
@@ -35,6 +39,8 @@ CANCELLED = frozenset({"batch_cancelled", "batch_canceled"})
 
 def read_states(body: Mapping[str, Any]) -> Sequence[BatchState]:
     """The batches that BODY tells of: one, or those of a list."""
+    if "batch_id" in body or "batches" in body:
+        return xai_batches.read_states(body)
     told = as_list(body.get("data")) if body.get("object") == "list" else [body]
     return [state for batch in told if (state := _read_state(as_mapping(batch))) is not None]
 
@@ -89,4 +95,12 @@ def find_path(body: Mapping[str, Any]) -> str | None:
     return OBJECTS.get(str(body.get("object")))
 
 
-BATCHES = Batches(read_states, read_asked, read_result, find_path, results_are_files=True)
+BATCHES = Batches(
+    read_states,
+    read_asked,
+    read_result,
+    find_path,
+    results_are_files=True,
+    read_told=xai_batches.read_told,
+    told_mark=b'"batch_result"',
+)

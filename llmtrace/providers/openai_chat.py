@@ -59,7 +59,7 @@ def read_response(body: Mapping[str, Any]) -> Response:
     """The response in BODY: a whole completion, or embeddings, which have no choices."""
     reasons = [as_text(as_mapping(c).get("finish_reason")) for c in as_list(body.get("choices"))]
     return Response(
-        id=as_text(body.get("id")),
+        id=as_text(body.get("id")) or as_text(body.get("request_id")),  # the latter where xAI answers later
         model=as_text(body.get("model")),
         finish_reasons=tuple(r or "error" for r in reasons) or None,
         service_tier=as_text(body.get("service_tier")),

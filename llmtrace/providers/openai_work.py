@@ -1,6 +1,9 @@
 """What OpenAI does beyond one answer: runs of assistants, sessions of agents, evaluations, fine-tuning and videos.
 
-Sources: https://developers.openai.com/api/reference (runs, agent sessions, evals, fine-tuning jobs, videos, decisions)
+Videos are xAI's too, whose answers are others at the same paths.
+
+Sources: https://developers.openai.com/api/reference (runs, agent sessions, evals, fine-tuning jobs, videos, decisions),
+https://docs.x.ai/developers/rest-api-reference/inference/videos
 """
 
 import re
@@ -15,6 +18,7 @@ from llmtrace.providers.later import Work, failure_of, read_id
 # How it ended -> the reason in the words of a finished answer.
 ENDINGS = {
     "completed": "stop",
+    "done": "stop",
     "succeeded": "stop",
     "incomplete": "length",
     "failed": "error",
@@ -94,15 +98,22 @@ def read_training(body: Mapping[str, Any]) -> Response:
 
 def read_video(body: Mapping[str, Any]) -> Response:
     """A video; it is billed by its seconds and its size, once it is made."""
-    seconds = _seconds(body.get("seconds"))
-    is_made = body.get("status") == "completed" and seconds is not None
     return Response(
-        id=read_id(body, "video"),
+        id=read_id(body, "video") or as_text(body.get("request_id")),
         model=as_text(body.get("model")),
         finish_reasons=_ending(body),
         error=_failure(body),
-        usage={"seconds": seconds, "size": as_text(body.get("size"))} if is_made else None,
+        usage=_video_usage(body) if body.get("status") in ("completed", "done") else None,
     )
+
+
+def _video_usage(body: Mapping[str, Any]) -> RawUsage | None:
+    """What the video in BODY is billed by, once it is made: xAI tells the cost beside the length."""
+    seconds = _seconds(body.get("seconds"))
+    if seconds is not None:
+        return {"seconds": seconds, "size": as_text(body.get("size"))}
+    told, seconds = as_mapping(body.get("usage")), as_float(as_mapping(body.get("video")).get("duration"))
+    return ({**told, "seconds": seconds} if seconds is not None else told) or None
 
 
 def _seconds(value: Any) -> float | None:
@@ -177,8 +188,8 @@ TRAINING = Work(
 VIDEOS = Work(
     "videos",
     "generate_content",
-    (r"/videos$", r"/videos/(edits|extensions)$", r"/videos/[^/]+/remix$"),
-    (("GET", r"/videos/(?!characters)[^/]+$"),),
+    (r"/videos$", r"/videos/(edits|extensions|generations)$", r"/videos/[^/]+/remix$"),
+    (("GET", r"/videos/(?P<id>(?!characters)[^/]+)$"),),
     _model_of,
     read_video,
 )

@@ -63,7 +63,7 @@ class Exchange:
         record = self._record
         pairs = tuple(parse_qsl(record.query))
         body = _parse(raw, record.headers)
-        asked = Asked(record.method, record.path, dict(pairs), record.headers, body, pairs)
+        asked = Asked(record.method, record.path, dict(pairs), record.headers, body, pairs, raw)
         target = self._protocol.target(asked)
         fault = self._state.faults.take(target, self._record.number)
         self._change(

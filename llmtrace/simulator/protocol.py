@@ -33,7 +33,7 @@ class Problem:
 class Asked:
     """A request as it arrived; `body` is None when it was not JSON, or when there was none.
 
-    `query` has the last value of each parameter, `pairs` all of them.
+    `query` has the last value of each parameter, `pairs` all of them; `content` is the body as it arrived.
     """
 
     method: str
@@ -42,6 +42,7 @@ class Asked:
     headers: Mapping[str, str]
     body: Any
     pairs: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
 
     def values(self, name: str) -> list[str]:
         """The values of the list NAME in the query, written as `NAME[]` or `NAME`."""

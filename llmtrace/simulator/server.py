@@ -20,6 +20,7 @@ from llmtrace.simulator.cohere import CohereChat, CohereEmbed, CohereRerank
 from llmtrace.simulator.exchange import Latency, State
 from llmtrace.simulator.faults import Fault, FaultSource
 from llmtrace.simulator.gemini import EmbedContent, GenerateContent
+from llmtrace.simulator.gemini_batches import GeminiBatches, GeminiFiles
 from llmtrace.simulator.ledger import Ledger, Use, utc
 from llmtrace.simulator.limits import LimitBook
 from llmtrace.simulator.listener import HOST, Listener
@@ -56,11 +57,17 @@ def make_bedrock() -> tuple[Protocol, ...]:
     return Converse(), Invoke()
 
 
+def make_google(book: BatchBook) -> tuple[Protocol, ...]:
+    """The endpoints of Google, with batches and files in BOOK."""
+    content, embeddings = GenerateContent(), EmbedContent()
+    return content, embeddings, GeminiBatches(book, content, embeddings), GeminiFiles(book)
+
+
 def make_others() -> tuple[Protocol, ...]:
-    """The endpoints of Google, Mistral, Cohere and Ollama."""
+    """The endpoints of Mistral, Cohere and Ollama."""
     mistral = map(Mistral, (ChatCompletions(), Embeddings()))
     cohere = CohereChat(), CohereEmbed(), CohereRerank()
-    return GenerateContent(), EmbedContent(), *mistral, *cohere, OllamaChat(), OllamaGenerate(), OllamaEmbed()
+    return *mistral, *cohere, OllamaChat(), OllamaGenerate(), OllamaEmbed()
 
 
 def make_admin(ledger: Ledger) -> tuple[Protocol, ...]:
@@ -115,6 +122,7 @@ class Simulator:
             compresses=compress,
             protocols=(
                 *map(Azure, make_openai(self._batches)),
+                *make_google(self._batches),
                 *make_others(),
                 *make_openai(self._batches),
                 *make_anthropic(self._batches),

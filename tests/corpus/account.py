@@ -18,8 +18,8 @@ NO_CALL = re.compile(
     r"|/fileSearchStores|/cachedContents|/operations/|:countTokens$|/count-tokens$|:batchGenerateContent$|/api/show$"
     r"|/videos/|/tts$"
 )
-# What is a row all the same: a video that is made, and one that is asked about.
-CALLS = re.compile(r":predictLongRunning$|/videos/[0-9a-f-]{36}$")
+# What is a row all the same: a video that is made, one that is asked about, and speech.
+CALLS = re.compile(r":predictLongRunning$|/videos/generations$|/videos/[0-9a-f-]{36}$|/tts$")
 BATCHES = re.compile(r"/batches(/|$)|/files/[^/]+/content$")
 SPOKEN = ("chat", "completions", "responses", "embeddings", "images", "transcriptions")
 # Reasons to replay nothing, by what is found in the host, the provider or the path.

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from llmtrace.instrument import batch_intake, body
 from llmtrace.instrument.batch_intake import BatchIntake
 from llmtrace.instrument.body import LineReader
 from llmtrace.instrument.figures import Figures
+from llmtrace.providers import find_endpoint, find_family
 from llmtrace.simulator import Simulator
 
 
@@ -115,3 +117,39 @@ def test_the_first_block_always_has_room() -> None:
     whole = intake.take(None, b"x" * (batch_intake.WAITING_BYTES + 1))  # type: ignore[arg-type]
     after = intake.take(None, b"y\nz\n")  # type: ignore[arg-type]
     assert (len(whole.block), after.block, after.count) == (batch_intake.WAITING_BYTES + 1, b"", 2)
+
+
+@pytest.mark.parametrize("output", ["inlinedResponses", "inlinedEmbedContentResponses"])
+def test_an_answer_with_results_that_there_is_no_room_for_is_dropped_and_counted(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_intake, "WAITING_BYTES", 0)
+    figures, family = Figures(), find_family("google.genai")
+    assert family is not None
+    results = [{"response": {"responseId": "a"}}, {"response": {"responseId": "b"}}, {"error": {"code": 13}}]
+    told = {"name": "batches/b1", "metadata": {"output": {output: {"inlinedResponses": results}}}}
+    endpoint = find_endpoint("google.genai", "GET", "/v1beta/batches/b1")
+    step = SimpleNamespace(response_bytes=json.dumps(told).encode(), family=family, endpoint=endpoint)
+    intake: Any = BatchIntake(figures)
+    assert intake.told(step).block
+    refused = intake.told(step)
+    assert list(intake.spans_of(refused)) == []
+    assert (figures.ended, figures.dropped) == (3, {"results_full": 3})
+
+
+def test_an_answer_without_results_is_no_block_of_them() -> None:
+    family, endpoint = find_family("google.genai"), find_endpoint("google.genai", "GET", "/v1beta/batches/b1")
+    intake: Any = BatchIntake(Figures())
+    for answer in (b'{"name": "batches/b1"}', b"", None):
+        assert intake.told(SimpleNamespace(response_bytes=answer, family=family, endpoint=endpoint)) is None
+
+
+def test_results_in_an_answer_that_was_read_already_are_counted_where_the_queue_is_full() -> None:
+    figures, family = Figures(), find_family("openai")
+    endpoint = find_endpoint("openai", "GET", "/v1/batches/b1/results")
+    page = {"results": [{"batch_request_id": "r0", "batch_result": {"error": {"code": 3}}}, {}]}
+    intake: Any = BatchIntake(figures)
+    step = SimpleNamespace(events=[page], family=family, endpoint=endpoint, subject="b1")
+    intake.let_go_told(step, "queue_full")
+    intake.let_go_told(SimpleNamespace(events=[], family=family, endpoint=endpoint, subject="b1"), "queue_full")
+    assert (figures.ended, figures.dropped) == (1, {"queue_full": 1})

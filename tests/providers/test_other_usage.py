@@ -208,6 +208,7 @@ def test_bedrocks_names_say_where_a_model_runs(name: str, model: str, region: st
         ("openrouter", {"cost": 0.001, "is_byok": True, "cost_details": {"upstream_inference_cost": 0.02}}, "0.021"),
         ("perplexity", {"cost": {"total_cost": 0.00519}}, "0.00519"),
         ("x_ai", {"cost_in_usd_ticks": 160708500}, "0.01607085"),
+        ("x_ai", {"cost_in_usd_ticks": 75_000_000_000}, "7.5"),
     ],
 )
 def test_what_a_provider_says_a_call_cost_is_taken_to_the_digit(provider: str, usage: Any, usd: str) -> None:
