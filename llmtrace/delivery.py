@@ -88,6 +88,10 @@ class Delivery:
         self._wants, self._prepare = wants, prepare
         self._failures = 0
 
+    def close(self) -> None:
+        """Let the connection go; the next delivery makes another."""
+        self._sender.close()
+
     def deliver(self, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Send what is new; whether that was all there is. SHOULD_STOP is asked after each request.
 

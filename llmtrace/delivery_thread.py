@@ -87,6 +87,7 @@ class DeliveryThread:
                 self.failed(err)
                 wait_s = IDLE_S
             self._pause(wait_s)
+        self._delivery.close()
         self._cursor.release()
 
     def _turn(self) -> float:

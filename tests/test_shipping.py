@@ -180,7 +180,7 @@ def test_an_exit_is_not_held_up_by_a_sidecar_that_is_gone_or_hangs(
         env={**os.environ, "LLMTRACE_HOME": str(app_home), "LLMTRACE_ENDPOINT": endpoint},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert float(done.stdout) < 2.5
+    assert float(done.stdout) < 15.0  # no wait for an answer that takes 30 s
 
 
 def test_forked_children_ship_what_they_did_once(simulator: Simulator, app_home: Path, sidecar: Sidecar) -> None:

@@ -1,7 +1,8 @@
 """One call in flight: gathers what the choke points see, and ends exactly once.
 
-The calling thread notes references and times here, and reduces what would stay in memory until it is written. What costs
-more (reading the request, normalising usage, counting tokens, encoding) is done by `finished.to_call`, on the journal's thread.
+The calling thread notes references and times here, and reduces what would stay in memory until it is written. What
+costs more (reading the request, normalising usage, counting tokens) is done by `finished.to_call`, on the journal's
+thread.
 """
 
 import functools

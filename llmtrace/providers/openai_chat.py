@@ -111,20 +111,18 @@ class ChatFold:
 
     def add(self, event: Mapping[str, Any]) -> bool:
         """Take a chunk; True when it carried output of the model."""
-        # Nearly every chunk is a piece of text and nothing else.
-        choices = event.get("choices")
-        if self._seen and type(choices) is list and len(choices) == 1 and not event.get("usage"):
-            choice = choices[0]
-            delta = choice.get("delta") if type(choice) is dict and not choice.get("finish_reason") else None
-            text = delta.get("content") if type(delta) is dict else None
-            index = choice.get("index") if text else None
-            if type(text) is str and type(index) is int and index in self._seen and "error" not in event:
-                if event.get("id"):
-                    self._last = event
+        # Nearly every chunk is a piece of text and nothing else. What is looked at here is paid for at every one.
+        try:
+            (choice,) = event["choices"]
+            text = choice["delta"]["content"]
+            is_text = text.__class__ is str and text and choice["index"] in self._seen
+            if is_text and not choice.get("finish_reason") and not event.get("usage") and "error" not in event:
                 if self._kept < KEPT_TEXT_CHARACTERS:
                     self.text_parts.append(text)
                     self._kept += len(text)
                 return True
+        except Exception:  # it has another form
+            pass
         return self._add(event)
 
     def _add(self, event: Mapping[str, Any]) -> bool:

@@ -4,28 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import calling
 import pytest
 from batching import ANTHROPIC_USAGE, OPENAI_USAGE
 
 import llmtrace
 from llmtrace.simulator import Simulator
-
-
-@pytest.fixture
-def close_clients(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Close what `make_clients` made: left to the collector, a socket may go before the client that would close it."""
-    made: list[calling.Clients] = []
-
-    def make(*arguments: Any, **options: Any) -> calling.Clients:
-        made.append(calling.make_clients(*arguments, **options))
-        return made[-1]
-
-    monkeypatch.setattr(request.module, "make_clients", make)
-    yield
-    for clients in made:
-        clients.openai.close()
-        clients.anthropic.close()
 
 
 @pytest.fixture
@@ -38,16 +21,25 @@ def sim(simulator: Simulator, home: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def make_boto(simulator: Simulator) -> Iterator[Callable[..., Any]]:
-    """Makes clients of Bedrock's runtime at the simulator, closed with the test."""
+def make_boto(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Makes clients of Bedrock's runtime at the simulator, closed with the test, and so are streams that it left."""
     from boto_calls import make_client  # boto3: only for those who ask
+    from urllib3.connection import HTTPConnection
 
-    made = []
+    made: list[Any] = []
+    connect = HTTPConnection.connect
+
+    def noted(connection: HTTPConnection) -> None:
+        made.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(HTTPConnection, "connect", noted)
 
     def make(url: str = simulator.bedrock_endpoint_url, **options: Any) -> Any:
-        made.append(make_client(url, **options))
-        return made[-1]
+        client = make_client(url, **options)
+        made.append(client)
+        return client
 
     yield make
-    for client in made:
-        client.close()
+    for client_or_connection in made:
+        client_or_connection.close()

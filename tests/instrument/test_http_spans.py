@@ -27,8 +27,6 @@ from llmtrace.pricing import load_book
 from llmtrace.simulator import Fault, Simulator
 from llmtrace.store.duckdb import DuckStore
 
-pytestmark = pytest.mark.usefixtures("close_clients")
-
 
 def recorded_spans(home: Path) -> list[Span]:
     assert llmtrace.flush(5.0)

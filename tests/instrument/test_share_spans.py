@@ -24,7 +24,6 @@ from otlp_receiver import Receiver
 import llmtrace
 from llmtrace.simulator import Fault, Simulator
 
-pytestmark = pytest.mark.usefixtures("close_clients")
 NATIVE_SCOPE = "com.anthropic.sdk.python"
 
 
