@@ -262,6 +262,8 @@ def usage_told_twice(row: Row, random: Random) -> Row | None:
     told = [i for i, p in enumerate(answer.parts) if isinstance(p.data, dict) and _has_usage(p.data)]
     if answer.kind != "events" or not told or row.breaks or len(told) > 1:
         return None
+    if any(isinstance(p.data, dict) and p.data.get("error") for p in answer.parts):
+        return None  # what came before a failure is counted here, and came twice
     parts = list(answer.parts)
     parts.insert(told[-1] + 1, parts[told[-1]])
     return put_together(row, Answer("events", parts))

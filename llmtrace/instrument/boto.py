@@ -41,6 +41,7 @@ class BotoSeam:
         begins = self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
         self._sees_attempts = self._patched.patch(endpoint, "_get_response", _around_attempt)
         self._patched.patch(endpoint, "_needs_retry", _around_retry)
+        self._patched.patch(endpoint, "_send", _around_send, is_expected=False)
         warn_of_release("botocore", self._patched.missing, is_recorded=begins)
 
     def undo(self) -> None:
@@ -166,9 +167,22 @@ def _around_attempt(original: Callable[..., Any]) -> Callable[..., Any]:
         # Credentials may be fetched from another service on the way.
         if invocation is not None and quietly(_is_ours, operation):
             invocation.attempts += 1
+            invocation.http_status = None
         return original(endpoint, request, operation, *args, **kwargs)
 
     return get_response
+
+
+def _around_send(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(endpoint: Any, request: Any) -> Any:
+        response = original(endpoint, request)
+        invocation = in_flight.get()
+        if invocation is not None and invocation.attempts and invocation.http_status is None:
+            # Else unknown where the client cannot parse what it got. Before an attempt, credentials are fetched.
+            invocation.http_status = getattr(response, "status_code", None)
+        return response
+
+    return send
 
 
 def _is_ours(operation: Any) -> bool:

@@ -29,6 +29,7 @@ from llmtrace.providers.base import no_content
 
 WITHHELD = object()
 CAPTURED_EVENTS = 20_000
+MOST_TAIL_BYTES = 64  # the mark of a stream's end may come in pieces, and empty lines after it
 # What is put on a response while it is open, and taken away again.
 HOOKS = ("close", "aclose", "iter_bytes", "aiter_bytes", "read", "read_chunked", "_parse_event")
 
@@ -38,7 +39,7 @@ class Invocation:
 
     __slots__ = (
         "__weakref__", "_add", "_asked", "_endings", "_finalizers", "_is_raw", "_open", "_request", "_saw_end", "_sink",
-        "asked", "attempts",
+        "_tail", "asked", "attempts",
         "call", "captures", "ended_at", "endpoint", "error", "events", "failed_at", "family", "first_chunk_at",
         "fold", "headers", "http_response", "http_status", "injected", "iterating", "origin", "parent_span_id",
         "pending_outcome", "permit", "prompt", "reader", "request_bytes", "response", "response_bytes",
@@ -70,6 +71,7 @@ class Invocation:
         self.retries: tuple[Attempt, ...] = ()
         self.pending_outcome: str | None = None
         self.failed_at = 0
+        self._tail = b""
         self._finalizers: tuple[weakref.finalize[..., Any], ...] = ()
         self.response: Response | None = None
         self._add: Callable[[Mapping[str, Any]], object] | None = None
@@ -210,7 +212,8 @@ class Invocation:
         if isinstance(reader, LineReader):
             reader.feed(piece)
         elif reader is not None:
-            self._saw_end = self._saw_end or piece.rstrip().endswith(DONE)
+            self._tail = (self._tail + piece[-MOST_TAIL_BYTES:]).rstrip()[-len(DONE) :]
+            self._saw_end = self._saw_end or self._tail == DONE
             if not self.was_shown:
                 reader.feed(piece)
 

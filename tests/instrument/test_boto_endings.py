@@ -215,3 +215,20 @@ def test_a_connection_that_breaks_is_an_error_of_the_row(
         stream.close()
     call = one(home)
     assert (call.status, call.error_type) == ("error", "connection_error")
+
+
+def test_an_answer_that_the_client_cannot_parse_has_the_status_that_it_came_with(
+    make_boto: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make_boto()
+    monkeypatch.setattr(client._endpoint._response_parser_factory, "create_parser", lambda protocol: _Unparsing())
+    llmtrace.instrument(home=home)
+    with pytest.raises(TypeError, match="no such type"):
+        client.converse(**TALK)
+    call = one(home)
+    assert (call.status, call.error_type, call.http_status) == ("error", "TypeError", 200)
+
+
+class _Unparsing:
+    def parse(self, response: Any, shape: Any) -> Any:
+        raise TypeError("no such type")

@@ -23,6 +23,7 @@ from calling import (
     read_async,
     run,
 )
+from canned import CHAT_CHUNKS, make_openai, streaming
 from conftest import recorded_calls
 
 import llmtrace
@@ -351,3 +352,17 @@ def test_other_endpoints_are_left_alone(clients: Clients, home: Path) -> None:
     with pytest.raises(openai.NotFoundError):
         clients.openai.models.list()
     assert recorded_calls(home) == []
+
+
+@pytest.mark.parametrize("size", [1, 5, 4096])
+def test_a_raw_stream_that_is_left_at_its_end_mark_is_complete_however_it_is_cut(size: int, home: Path) -> None:
+    chunks = [{**chunk, "choices": [{**c, "finish_reason": None} for c in chunk["choices"]]} for chunk in CHAT_CHUNKS]
+    client = make_openai(streaming(chunks))
+    llmtrace.instrument(home=home)
+    with client.chat.completions.with_streaming_response.create(**OPENAI, stream=True) as response:
+        seen = b""
+        for piece in response.iter_bytes(size):
+            seen += piece
+            if seen.rstrip().endswith(b"[DONE]"):
+                break
+    assert [call.status for call in recorded_calls(home)] == ["ok"]
