@@ -41,7 +41,7 @@ class BotoSeam:
         begins = self._patched.patch(getattr(client, "BaseClient", None), "_make_api_call", self._around_call)
         self._sees_attempts = self._patched.patch(endpoint, "_get_response", _around_attempt)
         self._patched.patch(endpoint, "_needs_retry", _around_retry)
-        self._patched.patch(endpoint, "_send", _around_send, is_expected=False)
+        self._patched.patch(endpoint, "_send", _around_send)
         warn_of_release("botocore", self._patched.missing, is_recorded=begins)
 
     def undo(self) -> None:
