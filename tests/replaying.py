@@ -5,7 +5,6 @@ import gzip
 import http.server
 import inspect
 import logging
-import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 import anthropic
 import openai
+from loopback import served
 
 import llmtrace
 from llmtrace.client import connect
@@ -159,21 +159,8 @@ def serve(rows: Mapping[str, Row], *, compressed: bool = False, piece_bytes: int
         def log_message(self, *_: object) -> None:
             pass
 
-    class Server(http.server.ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # a caller that leaves early is what some tests are about
-
-    server = Server(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Answers) as address:
+        yield address
 
 
 class Caller:

@@ -3,7 +3,6 @@
 import gzip
 import http.server
 import json
-import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import anthropic
 import openai
 import pytest
 from corpus.recorded import find_file
+from loopback import served
 
 import llmtrace
 from llmtrace.client import connect
@@ -57,16 +57,8 @@ def serve(exchanges: list[dict[str, Any]]) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with served(Answers) as address:
         yield address
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def of(exchanges: list[dict[str, Any]], provider: str, ending: str) -> list[dict[str, Any]]:

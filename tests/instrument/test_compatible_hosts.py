@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 from conftest import recorded_calls
+from loopback import served
 from surface import MESSAGES
 
 import llmtrace
@@ -45,16 +45,8 @@ def answering(body: dict[str, Any], **headers: str) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Answer) as address:
+        yield address
 
 
 def completion(model: str, usage: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

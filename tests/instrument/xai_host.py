@@ -3,12 +3,12 @@
 import asyncio
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import openai
+from loopback import served
 from surface import entered, settle
 
 BASE = "http://api.x.ai/v1"
@@ -40,16 +40,8 @@ def xai(answers: Answers) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Handler) as address:
+        yield address
 
 
 def use(answers: Answers, is_async: bool, body: Any) -> Any:
