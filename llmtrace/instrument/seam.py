@@ -21,7 +21,6 @@ from llmtrace.instrument.quiet import quietly, warn_of_release
 from llmtrace.instrument.streams import follow
 from llmtrace.model import Attempt
 from llmtrace.providers import Family, find_endpoint
-from llmtrace.providers.base import path_of
 
 _T = TypeVar("_T")
 PORTS = {"http": 80, "https": 443}
@@ -80,8 +79,7 @@ class Seam:
         quietly(capture.pipeline.begin)
         invocation = Invocation(capture.settings, capture.pipeline, family, endpoint, origin)
         if endpoint.step is not None:
-            found = endpoint.matches.search(path_of(asked.url))
-            invocation.subject = found.groupdict().get("id") if found is not None else None
+            invocation.subject = endpoint.find_id(asked.url)
             invocation.asked = asked.body
             return invocation
         if capture.gate is not None:

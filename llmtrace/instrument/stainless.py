@@ -17,7 +17,7 @@ from llmtrace.instrument.patched import Patched
 from llmtrace.instrument.quiet import quietly, warn_of_release
 from llmtrace.instrument.streams import follow, follow_items, have_iterators
 from llmtrace.providers import Endpoint, Family, find_endpoint
-from llmtrace.providers.base import as_mapping, path_of
+from llmtrace.providers.base import as_mapping
 
 RAW_RESPONSE_HEADER = "x-stainless-raw-response"
 DATA_HOOK = "_process_response_data"
@@ -182,9 +182,7 @@ class Patches:
         if not self.capture.pipeline.has_begun:
             quietly(self.capture.pipeline.begin)
         invocation = Invocation(self.capture.settings, self.capture.pipeline, self._family, endpoint, origin)
-        if "id" in endpoint.matches.groupindex:
-            found = endpoint.matches.search(path_of(options.url))
-            invocation.subject = found["id"] if found is not None else None
+        invocation.subject = endpoint.find_id(options.url)
         if endpoint.step is not None:
             invocation.asked = options.files if endpoint.step == "upload" else body
             return invocation

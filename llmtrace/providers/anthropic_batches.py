@@ -4,13 +4,12 @@ Source: https://platform.claude.com/docs/en/build-with-claude/batch-processing
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import CallStatus
 from llmtrace.providers.amounts import as_count
-from llmtrace.providers.base import Batches, as_list, as_mapping, as_text, batch_endpoint
+from llmtrace.providers.base import Batches, as_list, as_mapping, as_moment_s, as_text, batch_endpoint
 
 _PATH = r"/v1/messages/batches"
 ENDPOINTS = (
@@ -38,19 +37,11 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     return BatchState(
         id_,
         status=status,
-        created_at_s=_seconds(batch.get("created_at")),
+        created_at_s=as_moment_s(batch.get("created_at")),
         requests=sum(counts) or None,
         endpoint="/v1/messages",
         succeeded=as_count(told.get("succeeded")) if status == "ended" else None,
     )
-
-
-def _seconds(moment: Any) -> float | None:
-    """MOMENT, an RFC 3339 time, in seconds since the epoch."""
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except (ValueError, TypeError):
-        return None
 
 
 def read_asked(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:

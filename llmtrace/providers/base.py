@@ -7,6 +7,7 @@ bodies and recorded spans alike. A value of an unexpected type reads as absent r
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -99,6 +100,13 @@ class Endpoint:
     read_units: Callable[[Mapping[str, Any]], RawUsage | None] | None = None
     is_countable: bool = True
     step: BatchStep | None = None
+
+    def find_id(self, url: str) -> str | None:
+        """What the path of URL names, where `matches` has a group for it."""
+        if "id" not in self.matches.groupindex:
+            return None
+        found = self.matches.search(path_of(url))
+        return found["id"] if found is not None else None
 
 
 def batch_endpoint(name: str, step: BatchStep, method: str, matches: str) -> Endpoint:
@@ -205,6 +213,14 @@ def as_float(value: Any) -> float | None:
 def as_text(value: Any) -> str | None:
     """VALUE if it is a non-empty string, else None."""
     return value if isinstance(value, str) and value else None
+
+
+def as_moment_s(value: Any) -> float | None:
+    """VALUE in seconds since the epoch if it is an RFC 3339 time, else None."""
+    try:
+        return datetime.fromisoformat(value).timestamp()
+    except (ValueError, TypeError):
+        return None
 
 
 def as_texts(value: Any) -> tuple[str, ...] | None:

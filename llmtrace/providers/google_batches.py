@@ -7,13 +7,12 @@ Source: https://ai.google.dev/api/batch-api
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
 from llmtrace.model import CallStatus
 from llmtrace.providers.amounts import as_count
-from llmtrace.providers.base import Batches, as_list, as_mapping, as_text, batch_endpoint
+from llmtrace.providers.base import Batches, as_list, as_mapping, as_moment_s, as_text, batch_endpoint
 from llmtrace.providers.google_usage import PROMPT
 from llmtrace.providers.rpc_codes import error_name
 
@@ -49,7 +48,7 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     return BatchState(
         id_,
         status=status,
-        created_at_s=_seconds(told.get("createTime")),
+        created_at_s=as_moment_s(told.get("createTime")),
         requests=_count(stats.get("requestCount")) or None,
         endpoint=EMBEDDING if "Embed" in kind or INLINED[1] in output else CONTENT if "Content" in kind else None,
         models=(model.rpartition("/")[2],) if model else (),
@@ -67,14 +66,6 @@ def _output(batch: Mapping[str, Any]) -> Mapping[str, Any]:
 def _count(value: Any) -> int | None:
     """VALUE, a number that may be written as text."""
     return as_count(int(value)) if isinstance(value, str) and value.isdigit() else as_count(value)
-
-
-def _seconds(moment: Any) -> float | None:
-    """MOMENT, an RFC 3339 time, in seconds since the epoch."""
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except (ValueError, TypeError):
-        return None
 
 
 def read_asked(body: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:

@@ -6,12 +6,11 @@ Source: https://docs.x.ai/developers/advanced-api-usage/batch-api
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from llmtrace.batch import BatchResult, BatchState
 from llmtrace.providers.amounts import as_count
-from llmtrace.providers.base import as_list, as_mapping, as_text
+from llmtrace.providers.base import as_list, as_mapping, as_moment_s, as_text
 from llmtrace.providers.rpc_codes import error_name
 
 
@@ -30,19 +29,11 @@ def _read_state(batch: Mapping[str, Any]) -> BatchState | None:
     return BatchState(
         id_,
         status="ended" if is_over else "in_progress",
-        created_at_s=_seconds(batch.get("create_time")),
+        created_at_s=as_moment_s(batch.get("create_time")),
         requests=requests,
         input_file=as_text(batch.get("input_file_id")),
         succeeded=as_count(told.get("num_success")) if is_over else None,
     )
-
-
-def _seconds(moment: Any) -> float | None:
-    """MOMENT, an RFC 3339 time, in seconds since the epoch."""
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except (ValueError, TypeError):
-        return None
 
 
 def read_told(body: Mapping[str, Any], batch_id: str) -> list[tuple[str, BatchResult]]:
