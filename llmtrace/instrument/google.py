@@ -145,6 +145,10 @@ class _Copied:
         self._stream, self._invocation = stream, invocation
         self._is_begun = self._is_other = False
 
+    def __getattr__(self, name: str) -> Any:
+        """All else that a release may ask of a stream is the caller's own."""
+        return getattr(self._stream, name)
+
     def write(self, piece: bytes) -> Any:
         written = self._stream.write(piece)
         quietly(self._see, piece)

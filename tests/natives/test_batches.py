@@ -300,3 +300,9 @@ def test_whatever_of_ours_fails_the_application_gets_its_file(
     for way in (as_bytes, as_path, as_stream):
         content = asyncio.run(way(gemini.files, file, tmp_path))
         assert [json.loads(line)["key"] for line in content.splitlines()] == ["r0", "r1"]
+
+
+def test_a_stream_that_is_followed_is_the_callers_in_all_else() -> None:
+    stream = io.BytesIO(b"before")
+    copied = google._Copied(stream, None)  # type: ignore[arg-type]
+    assert (copied.getvalue(), copied.readable(), hasattr(copied, "fileno_s")) == (b"before", True, False)
